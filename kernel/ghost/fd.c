@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: descriptors
+ *
+ * A FILE record describes a struct file, an FD record a descriptor that refers to one. At
+ * import all of them are read before the first file is opened, because a descriptor of the
+ * caller may take the place of what the image says.
+ */
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "ghost.h"
+
+/* A FILE record of an image that is imported */
+struct ghost_file {
+	struct ghost_rec_file rec;
+	struct file *file;
+	struct file *instead;		/* borrowed from ghost::fd_map */
+	char name[];
+};
+
+/* An FD record of an image that is imported */
+struct ghost_fd_entry {
+	struct list_head list;
+	unsigned int fd;
+	u32 ref;
+	bool cloexec;
+	struct file *instead;		/* borrowed from ghost::fd_map */
+};
+
+struct ghost_files {
+	struct xarray files;		/* ref -> struct ghost_file */
+	struct list_head fds;		/* struct ghost_fd_entry, ascending */
+};
+
+/* Export */
+
+/* POSIX locks belong to the descriptor table */
+static bool ghost_posix_locked(struct file *file, struct files_struct *files)
+{
+	struct file_lock_context *ctx = locks_inode_context(file_inode(file));
+	struct file_lock_core *lock;
+	bool held = false;
+
+	if (!ctx || !files)
+		return false;
+	spin_lock(&ctx->flc_lock);
+	list_for_each_entry(lock, &ctx->flc_posix, flc_list)
+		if (lock->flc_owner == files)
+			held = true;
+	spin_unlock(&ctx->flc_lock);
+	return held;
+}
+
+static int ghost_export_outside(struct ghost *g, struct file *file)
+{
+	char *buf __free(kfree) = NULL;
+	u32 ref;
+
+	if (!ghost_ref_find(g, file, &ref))
+		return ref;
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	return ghost_put_file(g, file, GHOST_FILE_USE_FD, GHOST_FILE_OUTSIDE,
+			      ghost_file_name(file, buf, PATH_MAX));
+}
+
+/* The next open file of @t from descriptor *@fd on; NULL: there is none */
+static struct file *ghost_next_file(struct task_struct *t, unsigned int *fd)
+{
+	guard(rcu)();
+	return task_lookup_next_fdget_rcu(t, fd);
+}
+
+static bool ghost_fd_cloexec(struct task_struct *t, unsigned int fd)
+{
+	bool cloexec = false;
+
+	task_lock(t);
+	rcu_read_lock();
+	if (t->files && fd < files_fdtable(t->files)->max_fds)
+		cloexec = close_on_exec(fd, t->files);
+	rcu_read_unlock();
+	task_unlock(t);
+	return cloexec;
+}
+
+static void ghost_put_outside(struct ghost *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->fd_map_len; i++) {
+		if (g->fd_map[i].file)
+			fput(g->fd_map[i].file);
+		g->fd_map[i].file = NULL;
+	}
+}
+
+static int ghost_get_outside(struct ghost *g, struct task_struct *t)
+{
+	int ret = 0;
+	u32 i;
+
+	ghost_put_outside(g);
+	for (i = 0; i < g->fd_map_len && !ret; i++) {
+		g->fd_map[i].file = fget_task(t, g->fd_map[i].image_fd);
+		if (!g->fd_map[i].file)
+			ret = ghost_refuse(g, -EBADF, "fd %d: not open", g->fd_map[i].image_fd);
+	}
+	return ret;
+}
+
+static bool ghost_is_outside(struct ghost *g, struct file *file)
+{
+	u32 i;
+
+	for (i = 0; i < g->fd_map_len; i++)
+		if (g->fd_map[i].file == file)
+			return true;
+	return false;
+}
+
+static int ghost_check_fd(struct ghost *g, struct task_struct *t, struct file *file,
+			  unsigned int fd)
+{
+	char what[16];
+	int ret;
+
+	if (ghost_is_outside(g, file))
+		return 0;
+	snprintf(what, sizeof(what), "fd %u", fd);
+	ret = ghost_check_file(g, file, what);
+	/* Only an address to compare with: nothing of the table is looked at */
+	if (!ret && ghost_posix_locked(file, READ_ONCE(t->files)))
+		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: POSIX lock: not supported", what);
+	return ret;
+}
+
+int ghost_check_files(struct ghost *g, struct task_struct *t)
+{
+	struct file *file;
+	unsigned int fd;
+	int ret;
+
+	ret = ghost_get_outside(g, t);
+	for (fd = 0; !ret; fd++) {
+		file = ghost_next_file(t, &fd);
+		if (!file)
+			break;
+		ret = ghost_check_fd(g, t, file, fd);
+		fput(file);
+		cond_resched();
+	}
+	ghost_put_outside(g);
+	return ret;
+}
+
+int ghost_export_files(struct ghost *g, struct task_struct *t)
+{
+	struct file *file;
+	unsigned int fd;
+	int ret;
+
+	ret = ghost_export_mm_files(g, t);
+	if (!ret)
+		ret = ghost_get_outside(g, t);
+	for (fd = 0; !ret; fd++) {
+		file = ghost_next_file(t, &fd);
+		if (!file)
+			break;
+		ret = ghost_is_outside(g, file) ? ghost_export_outside(g, file) :
+						  ghost_export_file(g, file, GHOST_FILE_USE_FD);
+		fput(file);
+		ret = min(ret, 0);
+	}
+	ghost_put_outside(g);
+	return ret;
+}
+
+int ghost_export_fds(struct ghost *g, struct task_struct *t)
+{
+	struct ghost_rec_fd rec = {};
+	struct file *file;
+	unsigned int fd;
+	int ret = 0;
+	u32 ref;
+
+	for (fd = 0; !ret; fd++) {
+		file = ghost_next_file(t, &fd);
+		if (!file)
+			break;
+		ret = ghost_ref_find(g, file, &ref);
+		fput(file);
+		if (ret)
+			break;
+		rec.fd = cpu_to_le32(fd);
+		rec.file = cpu_to_le32(ref);
+		rec.flags = cpu_to_le32(ghost_fd_cloexec(t, fd) ? GHOST_FD_CLOEXEC : 0);
+		ret = ghost_put(g, GHOST_REC_FD, &rec, sizeof(rec));
+	}
+	return ret;
+}
+
+/* Import */
+
+static struct ghost_files *ghost_files(struct ghost *g)
+{
+	if (!g->files) {
+		g->files = kzalloc(sizeof(*g->files), GFP_KERNEL);
+		if (!g->files)
+			return NULL;
+		xa_init(&g->files->files);
+		INIT_LIST_HEAD(&g->files->fds);
+	}
+	return g->files;
+}
+
+/**
+ * ghost_free_files() - forget the records of open files that were read
+ * @g: the import
+ */
+void ghost_free_files(struct ghost *g)
+{
+	struct ghost_fd_entry *entry, *next;
+	struct ghost_file *gf;
+	unsigned long ref;
+
+	if (!g->files)
+		return;
+	list_for_each_entry_safe(entry, next, &g->files->fds, list)
+		kfree(entry);
+	xa_for_each(&g->files->files, ref, gf) {
+		if (gf->file)
+			fput(gf->file);
+		kfree(gf);
+	}
+	xa_destroy(&g->files->files);
+	kfree(g->files);
+	g->files = NULL;
+}
+
+int ghost_import_file(struct ghost *g)
+{
+	struct ghost_files *files = ghost_files(g);
+	struct ghost_rec_file rec;
+	struct ghost_file *gf;
+	size_t len;
+	char *name;
+	int ret;
+
+	if (!files)
+		return -ENOMEM;
+	ret = ghost_get_head(g, GHOST_REC_FILE, &rec, sizeof(rec));
+	if (ret)
+		return ret;
+	len = le32_to_cpu(rec.name_len);
+	name = ghost_get_name(g, sizeof(rec), len);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	if (!g->hdr.ref || !ghost_file_rec_valid(&rec) ||
+	    (le32_to_cpu(rec.type) != GHOST_FILE_OUTSIDE && name[0] != '/'))
+		return ghost_refuse(g, -EBADMSG, "image: file %s", name);
+
+	gf = kzalloc(struct_size(gf, name, len + 1), GFP_KERNEL_ACCOUNT);
+	if (!gf)
+		return -ENOMEM;
+	gf->rec = rec;
+	memcpy(gf->name, name, len);
+	ret = xa_insert(&files->files, (__force u32)g->hdr.ref, gf, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		kfree(gf);
+	return ret == -EBUSY ? -EBADMSG : ret;
+}
+
+int ghost_import_fd(struct ghost *g)
+{
+	struct ghost_files *files = ghost_files(g);
+	struct ghost_fd_entry *entry, *last;
+	struct ghost_rec_fd rec;
+	u32 ref;
+	int ret;
+
+	if (!files)
+		return -ENOMEM;
+	ret = ghost_get(g, GHOST_REC_FD, &rec, sizeof(rec));
+	if (ret)
+		return ret;
+	ref = le32_to_cpu(rec.file);
+	if (le32_to_cpu(rec.fd) > INT_MAX || le32_to_cpu(rec.flags) & ~GHOST_FD_CLOEXEC ||
+	    rec.pad || !xa_load(&files->files, ref))
+		return ghost_refuse(g, -EBADMSG, "image: fd %u", le32_to_cpu(rec.fd));
+	if (!list_empty(&files->fds)) {
+		last = list_last_entry(&files->fds, struct ghost_fd_entry, list);
+		if (last->fd >= le32_to_cpu(rec.fd))
+			return ghost_refuse(g, -EBADMSG, "image: descriptors in disorder");
+	}
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return -ENOMEM;
+	entry->fd = le32_to_cpu(rec.fd);
+	entry->ref = ref;
+	entry->cloexec = le32_to_cpu(rec.flags) & GHOST_FD_CLOEXEC;
+	list_add_tail(&entry->list, &files->fds);
+	return 0;
+}
+
+/* May @file stand where the image had one that was opened with @rec's access mode? */
+static bool ghost_access_covers(const struct ghost_rec_file *rec, struct file *file)
+{
+	fmode_t want = OPEN_FMODE(le32_to_cpu(rec->flags));
+
+	return !(file->f_mode & FMODE_PATH) && !(want & ~file->f_mode & (FMODE_READ | FMODE_WRITE));
+}
+
+static int ghost_map_fd(struct ghost *g, const struct ghost_fd *map)
+{
+	struct ghost_fd_entry *entry;
+	struct ghost_file *gf;
+
+	list_for_each_entry(entry, &g->files->fds, list) {
+		if (entry->fd != map->image_fd)
+			continue;
+		gf = xa_load(&g->files->files, entry->ref);
+		if (!ghost_access_covers(&gf->rec, map->file))
+			return ghost_refuse(g, -EBADF,
+					    "fd %u: %s: the descriptor given for it has not its access mode",
+					    entry->fd, gf->name);
+		entry->instead = map->file;
+		if (!gf->instead)
+			gf->instead = map->file;
+		return 0;
+	}
+	return ghost_refuse(g, -EBADF, "fd %d: not open in the image", map->image_fd);
+}
+
+static int ghost_reopen(struct ghost *g, struct ghost_file *gf, u32 ref)
+{
+	u32 use = le32_to_cpu(gf->rec.use);
+	struct file *file;
+
+	/* What is mapped has to be the same, whatever stands behind the descriptors */
+	if (gf->instead && !(use & (GHOST_FILE_USE_MAP | GHOST_FILE_USE_EXE)))
+		return 0;
+	if (le32_to_cpu(gf->rec.type) == GHOST_FILE_OUTSIDE)
+		return 0;
+	file = ghost_reopen_file(g, &gf->rec, gf->name);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	gf->file = file;
+	return ghost_ref_set(g, ref, file);
+}
+
+/* As the program could do; the limit of the image is set later */
+static int ghost_allow_fd(struct ghost *g, unsigned int fd)
+{
+	struct rlimit limit = {
+		.rlim_cur = (unsigned long)fd + 1,
+		.rlim_max = rlimit_max(RLIMIT_NOFILE),
+	};
+
+	if (fd < rlimit(RLIMIT_NOFILE))
+		return 0;
+	if (fd >= limit.rlim_max)
+		return ghost_refuse(g, -EMFILE, "fd %u: above the importer's limit of open files",
+				    fd);
+	return do_prlimit(current, RLIMIT_NOFILE, &limit, NULL);
+}
+
+static int ghost_install_fd(struct ghost *g, struct ghost_fd_entry *entry)
+{
+	struct ghost_file *gf = xa_load(&g->files->files, entry->ref);
+	struct file *file = entry->instead ?: gf->instead ?: gf->file;
+	int ret;
+
+	if (!file)
+		return ghost_refuse(g, -EBADF,
+				    "fd %u: %s: outside the image: give a descriptor for it",
+				    entry->fd, gf->name);
+	if (!ghost_access_covers(&gf->rec, file))
+		return ghost_refuse(g, -EBADF, "fd %u: %s: no file with its access mode",
+				    entry->fd, gf->name);
+	ret = ghost_allow_fd(g, entry->fd);
+	if (!ret)
+		ret = replace_fd(entry->fd, file, entry->cloexec ? O_CLOEXEC : 0);
+	if (ret)
+		return ghost_refuse(g, ret, "fd %u: %s: no descriptor (%pe)", entry->fd, gf->name,
+				    ERR_PTR(ret));
+	return 0;
+}
+
+/**
+ * ghost_finish_files() - open the files of an image and install its descriptors
+ * @g: the import; all FILE and FD records have been read, current is the embryo
+ * Return: 0 or a negative errno.
+ */
+int ghost_finish_files(struct ghost *g)
+{
+	struct ghost_files *files = ghost_files(g);
+	struct ghost_fd_entry *entry;
+	struct ghost_file *gf;
+	unsigned long ref;
+	int ret = 0;
+	u32 i;
+
+	if (!files)
+		return -ENOMEM;
+	for (i = 0; i < g->fd_map_len && !ret; i++)
+		ret = ghost_map_fd(g, &g->fd_map[i]);
+	if (ret)
+		return ret;
+	xa_for_each(&files->files, ref, gf) {
+		ret = ghost_reopen(g, gf, ref);
+		if (ret)
+			return ret;
+	}
+	list_for_each_entry(entry, &files->fds, list) {
+		ret = ghost_install_fd(g, entry);
+		if (ret)
+			return ret;
+	}
+	ghost_free_files(g);
+	return 0;
+}
