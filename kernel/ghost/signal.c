@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: signal handlers, pending and queued signals
+ *
+ * While an import goes on, all signals are blocked: what is queued stays queued until
+ * the masks of the threads are put on at the end.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/signal.h>
+#include <linux/slab.h>
+
+#include "ghost.h"
+
+static_assert(GHOST_NSIG == _NSIG);
+static_assert(_NSIG_WORDS == 1);
+static_assert(sizeof(struct siginfo) == GHOST_SIGINFO_SIZE);
+
+/* A signal of a thread that is imported, until the thread queues it itself */
+struct ghost_siginfo {
+	struct list_head list;
+	kernel_siginfo_t info;
+};
+
+int ghost_export_sighand(struct ghost *g, struct task_struct *t)
+{
+	struct ghost_rec_sighand *rec __free(kfree) = kzalloc(sizeof(*rec), GFP_KERNEL);
+	struct sighand_struct *sighand;
+	struct sigaction *sa;
+	unsigned long flags;
+	int unknown = 0;
+	int i;
+
+	if (!rec)
+		return -ENOMEM;
+	sighand = lock_task_sighand(t, &flags);
+	if (!sighand)
+		return -ESRCH;
+	for (i = 0; i < _NSIG; i++) {
+		sa = &sighand->action[i].sa;
+		rec->action[i].handler = cpu_to_le64((unsigned long)sa->sa_handler);
+		rec->action[i].flags = cpu_to_le64(sa->sa_flags);
+		rec->action[i].restorer = cpu_to_le64((unsigned long)sa->sa_restorer);
+		rec->action[i].mask = cpu_to_le64(sa->sa_mask.sig[0]);
+		if (sa->sa_flags & ~UAPI_SA_FLAGS)
+			unknown = i + 1;
+	}
+	spin_unlock_irqrestore(&sighand->siglock, flags);
+	if (unknown)
+		return ghost_refuse(g, -EOPNOTSUPP, "signal %d: flags of its action: not supported",
+				    unknown);
+	return ghost_put(g, GHOST_REC_SIGHAND, rec, sizeof(*rec));
+}
+
+static int ghost_set_action(struct ghost *g, const struct ghost_rec_sighand *rec, int sig)
+{
+	struct k_sigaction ka = {};
+	int ret;
+
+	ka.sa.sa_handler = (__sighandler_t)(unsigned long)le64_to_cpu(rec->action[sig - 1].handler);
+	ka.sa.sa_flags = le64_to_cpu(rec->action[sig - 1].flags);
+	ka.sa.sa_restorer = (__sigrestore_t)(unsigned long)
+				le64_to_cpu(rec->action[sig - 1].restorer);
+	ka.sa.sa_mask.sig[0] = le64_to_cpu(rec->action[sig - 1].mask);
+	if (ka.sa.sa_flags & ~UAPI_SA_FLAGS)
+		return ghost_refuse(g, -EOPNOTSUPP, "signal %d: flags of its action: not supported",
+				    sig);
+	if (sig_kernel_only(sig))
+		return ka.sa.sa_handler == SIG_DFL ? 0 :
+			ghost_refuse(g, -EBADMSG, "image: signal %d: action", sig);
+	ret = do_sigaction(sig, &ka, NULL);
+	if (ret)
+		return ghost_refuse(g, ret, "signal %d: action cannot be set (%pe)", sig,
+				    ERR_PTR(ret));
+	return 0;
+}
+
+int ghost_import_sighand(struct ghost *g)
+{
+	struct ghost_rec_sighand *rec __free(kfree) = kmalloc(sizeof(*rec), GFP_KERNEL);
+	int ret;
+	int sig;
+
+	if (!rec)
+		return -ENOMEM;
+	ret = ghost_get(g, GHOST_REC_SIGHAND, rec, sizeof(*rec));
+	for (sig = 1; sig <= _NSIG && !ret; sig++)
+		ret = ghost_set_action(g, rec, sig);
+	return ret;
+}
+
+/* Pending signals: export */
+
+static size_t ghost_count_pending(const struct sigpending *pending)
+{
+	return list_count_nodes((struct list_head *)&pending->list) +
+	       hweight64(pending->signal.sig[0]);
+}
+
+static void ghost_fill_siginfo(struct ghost_rec_siginfo *rec, const kernel_siginfo_t *info)
+{
+	kernel_siginfo_t copy = *info;
+
+	if (siginfo_layout(info->si_signo, info->si_code) == SIL_TIMER)
+		copy.si_sys_private = 0;
+	rec->signo = cpu_to_le32(info->si_signo);
+	rec->flags = 0;
+	copy_siginfo_to_external((siginfo_t *)rec->info, &copy);
+}
+
+/* First what is queued, then what is pending for want of memory without a siginfo */
+static size_t ghost_copy_pending(const struct sigpending *pending, struct ghost_rec_siginfo *rec)
+{
+	u64 left = pending->signal.sig[0];
+	struct sigqueue *q;
+	size_t n = 0;
+
+	list_for_each_entry(q, &pending->list, list) {
+		ghost_fill_siginfo(&rec[n++], &q->info);
+		left &= ~sigmask(q->info.si_signo);
+	}
+	for (; left; left &= left - 1) {
+		memset(&rec[n], 0, sizeof(*rec));
+		rec[n].signo = cpu_to_le32(__ffs64(left) + 1);
+		rec[n++].flags = cpu_to_le32(GHOST_SIGINFO_NONE);
+	}
+	return n;
+}
+
+/* Returns how many were copied, more than @max if there is no room, -ESRCH */
+static ssize_t ghost_read_pending(struct task_struct *t, bool shared,
+				  struct ghost_rec_siginfo *rec, size_t max)
+{
+	struct sighand_struct *sighand;
+	struct sigpending *pending;
+	unsigned long flags;
+	ssize_t n;
+
+	sighand = lock_task_sighand(t, &flags);
+	if (!sighand)
+		return -ESRCH;
+	pending = shared ? &t->signal->shared_pending : &t->pending;
+	n = ghost_count_pending(pending);
+	if (sigismember(&pending->signal, SIGKILL))
+		n = -ESRCH;
+	else if (n <= max)
+		n = ghost_copy_pending(pending, rec);
+	spin_unlock_irqrestore(&sighand->siglock, flags);
+	return n;
+}
+
+static int ghost_export_pending(struct ghost *g, struct task_struct *t, bool shared, u32 kind)
+{
+	struct ghost_rec_siginfo *rec = NULL;
+	size_t max = 0;
+	ssize_t i, n;
+	int ret = 0;
+
+	/* Others may send signals at any time, also to a process that is parked */
+	while ((n = ghost_read_pending(t, shared, rec, max)) > (ssize_t)max) {
+		kvfree(rec);
+		max = n + 16;
+		rec = kvcalloc(max, sizeof(*rec), GFP_KERNEL_ACCOUNT);
+		if (!rec)
+			return -ENOMEM;
+	}
+	if (n < 0)
+		ret = n;
+	for (i = 0; i < n && !ret; i++)
+		ret = ghost_put(g, kind, &rec[i], sizeof(rec[i]));
+	kvfree(rec);
+	return ret;
+}
+
+int ghost_check_sigpending(struct ghost *g, struct task_struct *t)
+{
+	return 0;
+}
+
+int ghost_export_sigpending(struct ghost *g, struct task_struct *t)
+{
+	return ghost_export_pending(g, t, true, GHOST_REC_SIGPENDING);
+}
+
+int ghost_export_thread_sigpending(struct ghost *g, struct ghost_thread *gt)
+{
+	return ghost_export_pending(g, gt->task, false, GHOST_REC_THREAD_SIGPENDING);
+}
+
+/* Pending signals: import */
+
+/*
+ * A process may send any siginfo to itself, see rt_sigqueueinfo(2); all that the kernel
+ * makes of it is to hand it to the handler.
+ */
+static int ghost_get_siginfo(struct ghost *g, u32 kind, kernel_siginfo_t *info)
+{
+	struct ghost_rec_siginfo rec;
+	u32 sig;
+	int ret;
+
+	ret = ghost_get(g, kind, &rec, sizeof(rec));
+	if (ret)
+		return ret;
+	sig = le32_to_cpu(rec.signo);
+	if (!sig || sig > _NSIG || sig == SIGKILL || le32_to_cpu(rec.flags) & ~GHOST_SIGINFO_NONE)
+		return ghost_refuse(g, -EBADMSG, "image: pending signal");
+	if (le32_to_cpu(rec.flags) & GHOST_SIGINFO_NONE) {
+		/* What a handler is told of such a signal */
+		clear_siginfo(info);
+		info->si_signo = sig;
+		info->si_code = SI_USER;
+		return 0;
+	}
+	memcpy(info, rec.info, sizeof(*info));
+	if (info->si_signo != sig ||
+	    memchr_inv(rec.info + sizeof(*info), 0, sizeof(rec.info) - sizeof(*info)))
+		return ghost_refuse(g, -EBADMSG, "image: pending signal %u", sig);
+	if (siginfo_layout(sig, info->si_code) == SIL_TIMER)
+		info->si_sys_private = 0;
+	return 0;
+}
+
+static int ghost_queue_signal(struct ghost *g, kernel_siginfo_t *info, enum pid_type type)
+{
+	int ret = do_send_sig_info(info->si_signo, info, current, type);
+
+	if (ret)
+		return ghost_refuse(g, ret, "signal %d: cannot be queued (%pe)", info->si_signo,
+				    ERR_PTR(ret));
+	return 0;
+}
+
+int ghost_import_sigpending(struct ghost *g)
+{
+	kernel_siginfo_t info;
+	int ret;
+
+	ret = ghost_get_siginfo(g, GHOST_REC_SIGPENDING, &info);
+	if (ret)
+		return ret;
+	/* It cannot be blocked; what it would do is what a stopped process is told */
+	if (info.si_signo == SIGSTOP) {
+		g->process.flags |= cpu_to_le32(GHOST_PROCESS_STOPPED);
+		g->process.stop_signal = cpu_to_le32(SIGSTOP);
+		return 0;
+	}
+	return ghost_queue_signal(g, &info, PIDTYPE_TGID);
+}
+
+int ghost_import_thread_sigpending(struct ghost *g, struct ghost_thread *gt)
+{
+	struct ghost_siginfo *si;
+	int ret;
+
+	si = kzalloc(sizeof(*si), GFP_KERNEL_ACCOUNT);
+	if (!si)
+		return -ENOMEM;
+	ret = ghost_get_siginfo(g, GHOST_REC_THREAD_SIGPENDING, &si->info);
+	if (!ret && gt->nr_siginfo >= max_t(unsigned long, rlimit(RLIMIT_SIGPENDING), _NSIG))
+		ret = ghost_refuse(g, -EAGAIN, "signal %d: too many are pending",
+				   si->info.si_signo);
+	if (ret) {
+		kfree(si);
+		return ret;
+	}
+	list_add_tail(&si->list, &gt->siginfo);
+	gt->nr_siginfo++;
+	return 0;
+}
+
+/**
+ * ghost_apply_thread_sigpending() - queue the signals that are pending for a thread
+ * @gt: the thread, which is current; its signals are still blocked
+ * Return: 0 or a negative errno.
+ */
+int ghost_apply_thread_sigpending(struct ghost_thread *gt)
+{
+	struct ghost_siginfo *si;
+	int ret = 0;
+
+	list_for_each_entry(si, &gt->siginfo, list) {
+		ret = ghost_queue_signal(gt->g, &si->info, PIDTYPE_PID);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+void ghost_free_thread_sigpending(struct ghost_thread *gt)
+{
+	struct ghost_siginfo *si, *next;
+
+	list_for_each_entry_safe(si, next, &gt->siginfo, list) {
+		list_del(&si->list);
+		kfree(si);
+	}
+}
