@@ -32,6 +32,8 @@ struct ghost *ghost_alloc(enum ghost_mode mode)
 	refcount_set(&g->refcount, 1);
 	g->mode = mode;
 	spin_lock_init(&g->report_lock);
+	spin_lock_init(&g->lock);
+	INIT_LIST_HEAD(&g->locked);
 	xa_init_flags(&g->refs, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->ref_numbers, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->shm, XA_FLAGS_ACCOUNT);
@@ -66,6 +68,7 @@ static void ghost_free(struct ghost *g)
 		list_del_init(&gt->list);
 		ghost_thread_put(gt);
 	}
+	ghost_free_files(g);
 	ghost_ref_release(g);
 	ghost_chunks_free(g);
 	if (g->mm)
@@ -77,6 +80,10 @@ static void ghost_free(struct ghost *g)
 		if (g->fd_map[i].file)
 			fput(g->fd_map[i].file);
 	kvfree(g->fd_map);
+	ghost_free_files(g);
+	ghost_locked_free(g);
+	if (g->embryo)
+		put_task_struct(g->embryo);
 	kvfree(g->payload);
 	kfree(g->mmrec);
 	put_pid(g->pid);

@@ -18,6 +18,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
+#include <kunit/visibility.h>
 
 #include "ghost.h"
 
@@ -216,6 +217,7 @@ int ghost_memory_fd(const struct ghost_resource *res)
 
 	return res->ops == &ghost_memory_ops && mfd->fd >= 0 ? mfd->fd : -EBADF;
 }
+EXPORT_SYMBOL_IF_KUNIT(ghost_memory_fd);
 
 /**
  * ghost_memory_install() - make the descriptor of a kept ghost usable
@@ -231,6 +233,7 @@ void ghost_memory_install(struct ghost_resource *res)
 	mfd->fd = -1;
 	mfd->file = NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(ghost_memory_install);
 
 static int __init ghost_memory_init(void)
 {
