@@ -25,6 +25,10 @@
 
 #include "ghost.h"
 
+#ifdef CONFIG_SECURITY_LANDLOCK
+#include "../../security/landlock/cred.h"
+#endif
+
 static int ghost_refuse_thread(struct ghost *g, struct task_struct *t, const char *what)
 {
 	return ghost_refuse(g, -EOPNOTSUPP, "thread %d: %s", task_pid_vnr(t), what);
@@ -137,6 +141,17 @@ static bool holds_keyring(struct task_struct *t)
 #endif
 }
 
+/* There is no other way to see it */
+static bool holds_landlock(struct task_struct *t)
+{
+#ifdef CONFIG_SECURITY_LANDLOCK
+	return landlock_initialized &&
+	       landlock_cred(__task_cred(t))->domain != landlock_cred(current_cred())->domain;
+#else
+	return false;
+#endif
+}
+
 static bool holds_io_uring(struct task_struct *t)
 {
 #ifdef CONFIG_IO_URING
@@ -228,6 +243,7 @@ static const struct {
 	{ holds_speculation_control,	"speculation control" },
 	{ holds_seccomp,		"seccomp" },
 	{ holds_keyring,		"keyring" },
+	{ holds_landlock,		"Landlock domain" },
 	{ holds_io_uring,		"io_uring" },
 	{ holds_user_dispatch,		"syscall user dispatch" },
 	{ holds_sem_undo,		"System V semaphore undo list" },
@@ -331,7 +347,7 @@ static void ghost_count_shares(struct task_struct *t, struct ghost_shares *s)
 {
 	struct task_struct *other;
 
-	lockdep_assert_held(&t->sighand->siglock);
+	lockdep_assert_task_sighand_held(t);
 	for_each_thread(t, other) {
 		if (!READ_ONCE(other->files))
 			continue;	/* exiting */

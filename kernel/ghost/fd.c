@@ -132,9 +132,12 @@ static int ghost_check_fd(struct ghost *g, struct task_struct *t, struct file *f
 	char what[16];
 	int ret;
 
-	if (ghost_is_outside(g, file))
-		return 0;
 	snprintf(what, sizeof(what), "fd %u", fd);
+	if (ghost_is_outside(g, file)) {
+		if (file->f_mode & (FMODE_READ | FMODE_WRITE))
+			return 0;
+		return ghost_refuse(g, -EOPNOTSUPP, "%s: neither readable nor writable", what);
+	}
 	ret = ghost_check_file(g, file, what);
 	/* Only an address to compare with: nothing of the table is looked at */
 	if (!ret && ghost_posix_locked(file, READ_ONCE(t->files)))
@@ -178,6 +181,7 @@ int ghost_export_files(struct ghost *g, struct task_struct *t)
 						  ghost_export_file(g, file, GHOST_FILE_USE_FD);
 		fput(file);
 		ret = min(ret, 0);
+		cond_resched();
 	}
 	ghost_put_outside(g);
 	return ret;
@@ -215,7 +219,7 @@ static struct ghost_files *ghost_files(struct ghost *g)
 		g->files = kzalloc(sizeof(*g->files), GFP_KERNEL);
 		if (!g->files)
 			return NULL;
-		xa_init(&g->files->files);
+		xa_init_flags(&g->files->files, XA_FLAGS_ACCOUNT);
 		INIT_LIST_HEAD(&g->files->fds);
 	}
 	return g->files;
@@ -272,7 +276,7 @@ int ghost_import_file(struct ghost *g)
 		return -ENOMEM;
 	gf->rec = rec;
 	memcpy(gf->name, name, len);
-	ret = xa_insert(&files->files, (__force u32)g->hdr.ref, gf, GFP_KERNEL_ACCOUNT);
+	ret = xa_insert(&files->files, (__force u32)g->hdr.ref, gf, GFP_KERNEL);
 	if (ret)
 		kfree(gf);
 	return ret == -EBUSY ? -EBADMSG : ret;

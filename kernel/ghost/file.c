@@ -236,6 +236,7 @@ int ghost_check_path(struct ghost *g, const struct path *path, const char *what,
 static int ghost_check_open_file(struct ghost *g, struct file *file, const char *what,
 				 const char *name)
 {
+	const fmode_t access = FMODE_READ | FMODE_WRITE;
 	const char *held = ghost_file_locks(file);
 	int ret = 0;
 
@@ -246,7 +247,7 @@ static int ghost_check_open_file(struct ghost *g, struct file *file, const char 
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "%s: %s: signal owner (F_SETOWN, F_SETSIG, O_ASYNC, F_NOTIFY): not supported",
 				   what, name);
-	if (!ret && (file->f_mode & (FMODE_READ | FMODE_WRITE)) != OPEN_FMODE(file->f_flags))
+	if (!ret && (file->f_mode ^ OPEN_FMODE(file->f_flags)) & access)
 		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: %s: access mode: not supported", what,
 				   name);
 	if (!ret && filemap_check_wb_err(file->f_mapping, file->f_wb_err))

@@ -75,7 +75,7 @@ static bool ghost_read_signal_state(struct task_struct *t, struct ghost_signal_s
 	sighand = lock_task_sighand(t, &flags);
 	if (!sighand)
 		return false;
-	s->exiting = sig->flags & SIGNAL_GROUP_EXIT || sig->group_exec_task;
+	s->exiting = sig->flags & SIGNAL_GROUP_EXIT;
 	s->dumping = sig->core_state;
 	s->init = sig->flags & SIGNAL_UNKILLABLE || is_child_reaper(task_tgid(t));
 #ifdef CONFIG_POSIX_TIMERS
