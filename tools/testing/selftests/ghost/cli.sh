@@ -1,0 +1,623 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command ghost(1), from tools/ghost, with programs that were not written for it.
+# GHOST names it if it is not in the path.
+
+set -u
+ksft_skip=4
+ghost=${GHOST:-$(command -v ghost)}
+python=/usr/bin/python3
+number=0
+failed=0
+
+echo "TAP version 13"
+if [ -z "$ghost" ] || [ ! -x "$python" ] || [ "$(id -u)" != 0 ]; then
+	echo "1..0 # SKIP wanted: ghost (tools/ghost), $python, root"
+	exit $ksft_skip
+fi
+
+dir=$(mktemp -d) || exit 1
+chmod 755 "$dir"
+trap 'clean_up; umount -q "$dir/small"; rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+img=$dir/image
+
+# Adds up the numbers that it reads and prints the sum each time.
+cat > sum.py <<- 'END'
+	import os, signal, sys, time
+	def on_usr1(*_):
+	    print("usr1", flush=True)
+	signal.signal(signal.SIGUSR1, on_usr1)
+	with open(sys.argv[1], "w") as f:
+	    print(os.getpid(), file=f)
+	total = 0
+	print("ready", flush=True)
+	for line in sys.stdin:
+	    word, _, arg = line.strip().partition(" ")
+	    if word == "exit":
+	        sys.exit(int(arg))
+	    elif word == "raise":
+	        signal.signal(int(arg), signal.SIG_DFL)
+	        os.kill(os.getpid(), int(arg))
+	    elif word == "close":
+	        os.close(1)
+	        time.sleep(float(arg))
+	        os._exit(9)
+	    elif word == "pid":
+	        print("pid", os.getpid(), os.getsid(0), os.getppid(), flush=True)
+	    elif word == "write":
+	        os.write(int(arg), b"written\n")
+	    else:
+	        total += int(word)
+	        print(total, flush=True)
+END
+
+# Computes for a while; the result depends on every step.
+cat > compute.py <<- 'END'
+	import os, sys
+	with open(sys.argv[1], "w") as f:
+	    print(os.getpid(), file=f)
+	x = 1
+	for i in range(int(sys.argv[2])):
+	    x = (x * 6364136223846793005 + 1442695040888963407) % 2**64
+	print("%016x" % x)
+	sys.exit(37)
+END
+
+note() { echo "# $*"; }
+
+t() # NAME FUNCTION
+{
+	number=$((number + 1))
+	if "$2"; then
+		echo "ok $number $1"
+	else
+		echo "not ok $number $1"
+		failed=1
+	fi
+	clean_up
+}
+
+clean_up()
+{
+	exec 8>&-
+	[ -s pid ] && kill -KILL "$(cat pid)" 2> /dev/null
+	# shellcheck disable=SC2046
+	kill -KILL $(jobs -p) 2> /dev/null
+	wait 2> /dev/null
+	rm -rf in out out.* pid pid.* err image left tty.log
+}
+
+# until_true COMMAND...: wait until it succeeds
+until_true()
+{
+	local i
+	for i in {1..300}; do
+		"$@" && return
+		sleep 0.1
+	done
+	note "waited in vain for: $*"
+	return 1
+}
+
+has() { grep -qsx -- "$2" "$1"; }
+said() { grep -qF -- "$1" err && return; note "not said: $1; but: $(head -c 300 err)"; return 1; }
+gone() { ! kill -0 "$1" 2> /dev/null; }
+state() { sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null; }
+state_is() { [ "$(state "$1")" = "$2" ]; }
+
+# code WANT COMMAND...: run it and compare its exit code
+code()
+{
+	local want=$1 got
+	shift
+	"$@"
+	got=$?
+	[ $got = "$want" ] && return
+	note "exit code $got instead of $want: $*"
+	[ -s err ] && note "$(head -c 300 err)"
+	return 1
+}
+
+g() # WANT ARGUMENT...: run ghost
+{
+	local want=$1
+	shift
+	code "$want" "$ghost" "$@" 2> err
+}
+
+# sum.py with pipes: what is written to descriptor 8 is read by it, it writes to "out".
+start_sum()
+{
+	mkfifo in
+	$python sum.py pid < in | cat > out &
+	exec 8> in
+	until_true has out ready && p=$(cat pid)
+}
+
+ask() { echo "$1" >&8; }
+
+# Made of sum.py after it has summed up 1 and 2
+sum_image() # OPTION...
+{
+	start_sum && ask 1 && ask 2 && until_true has out 3 &&
+		g 0 checkpoint "$p" -o "$img" "$@"
+}
+
+kernel_is_ready()
+{
+	g 0 check > out && grep -q '^ready *true' out && g 0 check --json > out &&
+		$python -c 'import json; assert json.load(open("out"))["ready"] is True'
+}
+
+process_can_be_carried()
+{
+	start_sum && g 0 check "$p" > out.check && grep -q "nothing is in the way" out.check &&
+		g 0 check --json "$p" > out.check && $python - <<- 'END'
+			import json
+			r = json.load(open("out.check"))
+			assert r["carried"] is True and not r["obstacles"], r
+		END
+}
+
+obstacles_are_listed()
+{
+	$python -c 'import os, select, time
+a, b = os.eventfd(0), select.epoll()
+print(a, b.fileno(), flush=True); time.sleep(60)' > out &
+	local p=$!
+	until_true test -s out || return 1
+	read -r a b < out
+	g 69 check $p > out.check && grep -q "^fd $a: " out.check && grep -q "^fd $b: " out.check &&
+		g 69 check --json $p > out.json && $python - "$a" "$b" <<- 'END' &&
+			import json, sys
+			r = json.load(open("out.json"))
+			names = {o["object"]: o["reason"] for o in r["obstacles"]}
+			assert not r["carried"] and names["fd " + sys.argv[1]] and names["fd " + sys.argv[2]], r
+		END
+		g 69 checkpoint $p -o "$img" && said "fd $a: " && said "ghost check $p" &&
+		[ ! -e "$img" ] && state_is $p S
+}
+
+result_is_the_same()
+{
+	local n=6000000 p
+	$python compute.py pid $n > out.1
+	code 37 test $? = 37 2> /dev/null || [ -s out.1 ] || return 1
+	rm -f pid
+	$python compute.py pid $n | cat > out &
+	until_true test -s pid && p=$(cat pid) && sleep 0.5 &&
+		g 0 checkpoint "$p" -o "$img" && wait && cmp out out.1 || return 1
+	for i in 1 2; do
+		"$ghost" restart "$img" > out.$((i + 1)) 2> err
+		code 37 return $? && cmp out.1 out.$((i + 1)) || return 1
+	done
+}
+
+nothing_is_lost_or_done_twice()
+{
+	local p
+	cat > lines.py <<- 'END'
+		import os, sys
+		with open("pid", "w") as f:
+		    print(os.getpid(), file=f)
+		for i in range(40000):
+		    print(i, flush=True)
+	END
+	$python lines.py | cat > out.1 &
+	until_true test -s out.1 && p=$(cat pid) && g 0 checkpoint "$p" -o "$img" --kill || return 1
+	wait
+	gone "$p" && "$ghost" restart "$img" 2> err | cat > out.2 || return 1
+	[ -s out.2 ] && cat out.1 out.2 | cmp - <(seq 0 39999)
+}
+
+exit_status_is_passed_on()
+{
+	sum_image --kill || return 1
+	printf '4\nexit 5\n' | "$ghost" restart "$img" > out.2 2> err
+	code 5 return $? && [ "$(cat out.2)" = 7 ] || return 1
+	printf 'exit 0\n' | code 0 "$ghost" restart "$img" 2> err
+}
+
+death_by_signal_is_passed_on()
+{
+	local s
+	sum_image --kill || return 1
+	for s in 15 9 11 2; do
+		echo "raise $s" | "$ghost" restart "$img" > /dev/null 2> err
+		code $((128 + s)) return $? || return 1
+	done
+}
+
+signals_are_passed_on()
+{
+	local q
+	sum_image --kill && mkfifo in.2 || return 1
+	"$ghost" restart "$img" < in.2 > out.2 2> err &
+	q=$!
+	exec 8> in.2
+	ask 10 && until_true has out.2 13 && kill -USR1 $q && until_true has out.2 usr1 &&
+		ask 10 && until_true has out.2 23 && kill -TERM $q && wait $q
+	code 143 return $?
+}
+
+stop_and_continue_are_passed_on()
+{
+	local q c
+	sum_image --kill && mkfifo in.2 || return 1
+	"$ghost" restart "$img" < in.2 > out.2 2> err &
+	q=$!
+	exec 8> in.2
+	ask 10 && until_true has out.2 13 && c=$(pgrep -P $q) && kill -STOP "$c" &&
+		until_true state_is "$c" T && until_true state_is $q T &&
+		kill -CONT $q && until_true state_is "$c" S && ask 10 && until_true has out.2 23 &&
+		kill -TSTP $q && until_true state_is "$c" T && until_true state_is $q T &&
+		kill -CONT $q && ask 10 && until_true has out.2 33 && ask "exit 3" && wait $q
+	code 3 return $?
+}
+
+pipes_end_when_the_program_closes_them()
+{
+	local q
+	sum_image --kill && mkfifo in.2 || return 1
+	{ "$ghost" restart "$img" < in.2 2> err; echo $? > out.code; } > >(cat > out.2; date +%s > out.end) &
+	exec 8> in.2
+	ask 10 && until_true has out.2 13 && ask "close 4" && until_true test -s out.end &&
+		[ ! -e out.code ] && until_true has out.code 9
+}
+
+image_is_shown()
+{
+	sum_image && g 0 show "$img" > out.show && grep -q '^ *[0-9]* *vma .*\[.*\|/' out.show &&
+		g 0 show --json --pages "$img" > out.json && $python - "$p" <<- 'END'
+			import json, os, sys
+			image = json.load(open("out.json"))
+			records = image["records"]
+			one = {r["kind"]: r for r in records}
+			assert image["undamaged"] and records[-1]["kind"] == "end"
+			assert one["process"]["pid"] == int(sys.argv[1])
+			assert one["thread"]["comm"].startswith("python3")
+			fds = {r["fd"]: r for r in records if r["kind"] == "fd"}
+			files = {r["ref"]: r for r in records if r["kind"] == "file"}
+			assert files[fds[0]["file"]]["type"] == "outside"
+			assert files[fds[1]["file"]]["type"] == "outside"
+			exe = files[one["mm"]["exe"]]["name"]
+			assert exe == os.path.realpath("/usr/bin/python3"), exe
+			pages = sum(r["nr_pages"] for r in records if r["kind"] == "pages")
+			assert pages == one["end"]["pages"] > 100
+			vmas = [r for r in records if r["kind"] == "vma"]
+			for r in records:
+			    for run in r.get("runs", []) if r["kind"] == "pages" else []:
+			        start = int(run["start"], 16)
+			        end = start + 4096 * run["pages"]
+			        assert any(int(v["start"], 16) <= start and end <= int(v["end"], 16)
+			                   for v in vmas), run
+		END
+}
+
+image_goes_through_a_pipe()
+{
+	start_sum && ask 5 && until_true has out 5 || return 1
+	"$ghost" checkpoint "$p" -o - --kill 2> err | cat > "$img"
+	code 0 return "${PIPESTATUS[0]}" && g 0 show "$img" > /dev/null &&
+		cat "$img" | g 0 show - > /dev/null || return 1
+	echo 6 | "$ghost" restart "$img" > out.2 2> err
+	code 0 return $? && [ "$(cat out.2)" = 11 ]
+}
+
+old_pid_is_had_back()
+{
+	sum_image --kill && until_true gone "$p" && wait
+	echo pid | "$ghost" restart "$img" --pid > out.2 2> err
+	code 0 return $? && grep -q "^pid $p " out.2
+}
+
+pid_in_use_is_refused()
+{
+	sum_image || return 1
+	g 75 restart "$img" --pid < /dev/null && said "without --pid" && ask 4 && until_true has out 7
+}
+
+detached_program_is_alone()
+{
+	local q
+	sum_image --kill && mkfifo in.2 || return 1
+	exec 8<> in.2
+	q=$("$ghost" restart -d "$img" --fd 0=in.2 --fd 1=out.2 2> err)
+	code 0 return $? && echo "$q" > pid && ask pid && until_true grep -qs "^pid $q" out.2 || return 1
+	read -r _ _ sid parent < <(grep "^pid" out.2)
+	[ "$sid" != "$(ps -o sid= -p $$ | tr -d ' ')" ] && [ "$parent" = 1 ] &&
+		[ "$(readlink "/proc/$q/fd/2")" = /dev/null ] && ask 10 && until_true has out.2 13
+}
+
+restarted_stopped_it_waits()
+{
+	local q
+	sum_image --kill && mkfifo in.2 || return 1
+	exec 8<> in.2
+	q=$("$ghost" restart -d "$img" --stopped --fd 0=in.2 --fd 1=out.2 2> err)
+	code 0 return $? && echo "$q" > pid && ask 10 && until_true state_is "$q" T && sleep 0.5 &&
+		! has out.2 13 && kill -CONT "$q" && until_true has out.2 13
+}
+
+original_is_left_stopped()
+{
+	sum_image --stop && until_true state_is "$p" T && ask 10 && sleep 0.5 && ! has out 13 &&
+		kill -CONT "$p" && until_true has out 13 || return 1
+	# The image is that of a program that runs.
+	echo 10 | "$ghost" restart "$img" > out.2 2> err
+	code 0 return $? && [ "$(cat out.2)" = 13 ]
+}
+
+stopped_program_stays_stopped()
+{
+	local q
+	start_sum && kill -STOP "$p" && until_true state_is "$p" T &&
+		g 0 checkpoint "$p" -o "$img" && state_is "$p" T && mkfifo in.2 || return 1
+	exec 7<> in.2
+	q=$("$ghost" restart -d "$img" --fd 0=in.2 --fd 1=out.2 2> err)
+	echo 10 >&7
+	exec 7>&-
+	state_is "$q" T && kill -CONT "$q" && until_true has out.2 10
+	code 0 return $?
+	local ret=$?
+	kill -KILL "$q"
+	return $ret
+}
+
+descriptors_can_be_given()
+{
+	mkfifo in
+	$python sum.py pid < in 5> >(cat) | cat > out &
+	exec 8> in
+	until_true has out ready || return 1
+	p=$(cat pid)
+	g 69 checkpoint "$p" -o "$img" && said "fd 5" &&
+		g 0 checkpoint "$p" -o "$img" --kill --outside 5 &&
+		g 64 restart "$img" < /dev/null && said "fd 5" && said "--fd" || return 1
+	printf 'write 5\nexit 0\n' | "$ghost" restart "$img" --fd 5=out.5 2> err
+	code 0 return $? && [ "$(cat out.5)" = written ] || return 1
+	printf 'write 5\nexit 0\n' | "$ghost" restart "$img" --fd 5=6 6> out.6 2> err
+	code 0 return $? && [ "$(cat out.6)" = written ]
+}
+
+# A full disk, with each of the things that may happen to the process afterwards
+full_disk_does_no_harm()
+{
+	local what
+	mkdir -p small
+	mountpoint -q small || mount -t tmpfs -o size=256k none small || return 1
+	echo old > small/old
+	start_sum && ask 1 && until_true has out 1 || return 1
+	for what in --run --stop --kill; do
+		g 74 checkpoint "$p" -o small/new $what && said "No space left" &&
+			g 74 checkpoint "$p" -o small/old $what --sync &&
+			[ "$(ls -A small)" = old ] && [ "$(cat small/old)" = old ] &&
+			until_true state_is "$p" S || return 1
+	done
+	ask 2 && until_true has out 3
+}
+
+image_is_replaced_whole()
+{
+	start_sum && mkdir left && echo old > left/image && ln -s image left/link || return 1
+	ask 1 && until_true has out 1 && g 0 checkpoint "$p" -o left/image --sync &&
+		g 0 show left/image > /dev/null && ask 2 && until_true has out 3 &&
+		g 0 checkpoint "$p" -o left/link --kill && [ -L left/link ] &&
+		[ "$(find left -mindepth 1 | wc -l)" = 2 ] &&
+		[ "$(stat -c %a left/image)" = 600 ] || return 1
+	echo 4 | "$ghost" restart left/image > out.2 2> err
+	code 0 return $? && [ "$(cat out.2)" = 7 ]
+}
+
+# A checkpoint that is interrupted leaves nothing or all, and never stops the process.
+interruption_leaves_nothing_behind()
+{
+	local delay sig q what
+	$python -c 'import os, sys, time
+data = os.urandom(1 << 20) * 96
+print("ready", flush=True)
+while True: time.sleep(0.01)' > out &
+	p=$!
+	until_true has out ready && mkdir left || return 1
+	for sig in INT TERM KILL; do
+		for what in --run --stop --kill; do
+			for delay in 0 0.02 0.1; do
+				[ $what = --run ] || [ $sig = KILL ] || continue
+				[ $what = --run ] || delay=0.05
+				( trap - INT; exec "$ghost" checkpoint $p -o left/image $what 2> err ) &
+				q=$!
+				sleep $delay
+				kill -$sig $q 2> /dev/null
+				wait $q 2> /dev/null
+				if [ -e left/image ]; then
+					g 0 show left/image > /dev/null || return 1
+					rm -f left/image
+				fi
+				[ -z "$(ls -A left)" ] || { note "$(ls -A left)"; return 1; }
+				[ $what = --run ] || break 2
+				until_true state_is $p S || return 1
+			done
+		done
+	done
+	kill -CONT $p 2> /dev/null
+	return 0
+}
+
+others_may_not()
+{
+	sum_image && chmod 644 "$img" || return 1
+	code 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ghost" checkpoint "$p" -o /tmp/x.$$ 2> err &&
+		[ ! -e /tmp/x.$$ ] &&
+		code 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ghost" restart "$img" 2> err < /dev/null &&
+		said "kernel.ghost_unprivileged"
+}
+
+sysctl_opens_it_for_all()
+{
+	local sysctl=/proc/sys/kernel/ghost_unprivileged run p
+	run="setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all"
+	mkdir -m 777 left
+	$run $python -c 'import sys
+print("ready", flush=True)
+for line in sys.stdin: print(int(line) * 2, flush=True)' < <(sleep 60) > >(cat > out) &
+	p=$!
+	until_true has out ready && code 0 $run "$ghost" checkpoint $p -o left/image --kill 2> err &&
+		code 77 $run "$ghost" restart left/image < /dev/null 2> err && echo 1 > $sysctl || return 1
+	echo 21 | $run "$ghost" restart left/image > out.2 2> err
+	code 0 return $?
+	local ret=$?
+	echo 0 > $sysctl
+	[ $ret = 0 ] && [ "$(cat out.2)" = 42 ]
+}
+
+damaged_image_is_refused()
+{
+	sum_image --kill && size=$(stat -c %s "$img") || return 1
+	head -c $((size / 2)) "$img" > out.half
+	cp "$img" out.flip
+	printf '\xa7' | dd of=out.flip bs=1 seek=$((size / 2)) conv=notrunc status=none
+	g 65 restart out.half < /dev/null && g 65 restart out.flip < /dev/null &&
+		g 65 show out.half > /dev/null && said "truncated" && g 65 show out.flip > /dev/null &&
+		[ -z "$(jobs -r)" ]
+}
+
+changed_program_is_refused()
+{
+	local p
+	cp "$(readlink -f /usr/bin/sleep)" sleep || return 1
+	./sleep 60 < /dev/null > /dev/null 2>&1 &
+	p=$!
+	until_true grep -q "$dir/sleep" /proc/$p/maps && g 0 checkpoint $p -o "$img" --kill &&
+		cp "$(readlink -f /usr/bin/true)" sleep.new && mv sleep.new sleep &&
+		g 69 restart "$img" && said "sleep"
+}
+
+# A terminal for the program, and another one for its copy
+terminal_is_had()
+{
+	cat > terminal.py <<- 'END'
+		import os, pty, re, select, signal, subprocess, sys, time
+		ghost, image = sys.argv[1:]
+
+		class Terminal:
+		    def __init__(self, *cmd):
+		        self.text = b""
+		        self.pid, self.fd = pty.fork()
+		        if not self.pid:
+		            signal.signal(signal.SIGINT, signal.SIG_DFL)
+		            os.execvp(cmd[0], cmd)
+		    def expect(self, pattern, seconds=40):
+		        end = time.time() + seconds
+		        while not (found := re.search(pattern, self.text)):
+		            if not select.select([self.fd], [], [], max(0, end - time.time()))[0]:
+		                sys.exit(f"{pattern} is not in {self.text}")
+		            try:
+		                self.text += os.read(self.fd, 4096)
+		            except OSError:
+		                sys.exit(f"{pattern} is not in {self.text}, end")
+		        self.text = self.text[found.end():]
+		        return found
+		    def type(self, text):
+		        os.write(self.fd, text)
+
+		def wait(pid, flags=0):
+		    return os.waitpid(pid, flags)[1]
+
+		one = Terminal("python3", "sum.py", "pid")
+		one.expect(b"ready")
+		one.type(b"1\n2\n")
+		one.expect(b"\\b3\r\n")
+		subprocess.check_call([ghost, "checkpoint", str(one.pid), "-o", image, "--kill"])
+		wait(one.pid)
+
+		two = Terminal(ghost, "restart", image)
+		two.type(b"4\n")
+		two.expect(b"\\b7\r\n")
+		two.type(b"\x1a")                               # ^Z
+		assert os.WIFSTOPPED(wait(two.pid, os.WUNTRACED)), "it is not stopped"
+		os.killpg(two.pid, signal.SIGCONT)              # what fg does
+		two.type(b"5\n")
+		two.expect(b"\\b12\r\n")
+		two.type(b"\x03")                               # ^C
+		two.expect(b"KeyboardInterrupt")
+		status = wait(two.pid)
+		assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT, status
+
+		three = Terminal(ghost, "restart", image)
+		three.type(b"4\n\x04")                          # ^D
+		three.expect(b"\\b7\r\n")
+		status = wait(three.pid)
+		assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
+	END
+	code 0 $python terminal.py "$ghost" "$img"
+}
+
+# As typed into an interactive shell
+shell_can_control_it()
+{
+	sum_image --kill || return 1
+	cat > shell.py <<- 'END'
+		import os, pty, select, sys, time
+		pid, fd = pty.fork()
+		if not pid:
+		    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+		text = b""
+		def expect(what, seconds=40):
+		    global text
+		    end = time.time() + seconds
+		    while what not in text:
+		        if not select.select([fd], [], [], max(0, end - time.time()))[0]:
+		            sys.exit(f"{what} is not in {text}")
+		        text += os.read(fd, 4096)
+		    text = text[text.index(what) + len(what):]
+		os.write(fd, b"PS1='> '; stty -echo; echo be''gun\n")
+		expect(b"begun\r\n")
+		os.write(fd, f"{sys.argv[1]} restart {sys.argv[2]}\n".encode())
+		time.sleep(1)
+		os.write(fd, b"4\n")
+		expect(b"7\r\n")
+		os.write(fd, b"\x1a")
+		expect(b"Stopped")
+		os.write(fd, b"jobs; fg\n")
+		expect(b"restart")
+		os.write(fd, b"5\n")
+		expect(b"12\r\n")
+		os.write(fd, b"exit 6\n")
+		os.write(fd, b"echo code=$?\n")
+		expect(b"code=6")
+	END
+	code 0 $python shell.py "$ghost" "$img"
+}
+
+echo "1..28"
+t "The kernel is ready" kernel_is_ready
+t "A process can be carried" process_can_be_carried
+t "Obstacles are listed, and the checkpoint is refused" obstacles_are_listed
+t "The result of a restarted program is the same, also the second time" result_is_the_same
+t "With --kill nothing is lost or done twice" nothing_is_lost_or_done_twice
+t "The exit status is passed on" exit_status_is_passed_on
+t "Death by a signal is passed on" death_by_signal_is_passed_on
+t "Signals are passed on" signals_are_passed_on
+t "Stop and continue are passed on" stop_and_continue_are_passed_on
+t "Pipes end when the program closes them" pipes_end_when_the_program_closes_them
+t "A terminal is had, with ^Z, ^C and ^D" terminal_is_had
+t "An interactive shell can control it" shell_can_control_it
+t "An image is shown, and its parts agree" image_is_shown
+t "An image goes through a pipe" image_goes_through_a_pipe
+t "The old process id is had back" old_pid_is_had_back
+t "A process id in use is refused" pid_in_use_is_refused
+t "A detached program is alone" detached_program_is_alone
+t "Restarted stopped, it waits" restarted_stopped_it_waits
+t "With --stop the original is left stopped" original_is_left_stopped
+t "A stopped program stays stopped" stopped_program_stays_stopped
+t "Descriptors outside can be given, and are asked for" descriptors_can_be_given
+t "A full disk does no harm" full_disk_does_no_harm
+t "An image is replaced whole" image_is_replaced_whole
+t "An interruption leaves nothing behind" interruption_leaves_nothing_behind
+t "Others may not checkpoint or restart" others_may_not
+t "The sysctl opens restart for all" sysctl_opens_it_for_all
+t "A damaged image is refused" damaged_image_is_refused
+t "A changed program is refused" changed_program_is_refused
+exit $failed
