@@ -103,7 +103,8 @@ static bool holds_affinity(struct task_struct *t)
 
 static bool holds_personality(struct task_struct *t)
 {
-	return personality(t->personality) != PER_LINUX;
+	return personality(t->personality) != PER_LINUX ||
+	       t->personality != t->group_leader->personality;
 }
 
 static bool holds_pdeath_signal(struct task_struct *t)
@@ -230,8 +231,8 @@ static const struct {
 	bool (*holds)(struct task_struct *t);
 	const char *what;
 } ghost_holdings[] = {
-	{ holds_io_flusher,		"PR_SET_IO_FLUSHER" },
-	{ holds_mce_policy,		"PR_MCE_KILL" },
+	{ holds_io_flusher,		"I/O flusher (PR_SET_IO_FLUSHER)" },
+	{ holds_mce_policy,		"machine check policy (PR_MCE_KILL)" },
 	{ holds_policy,			"scheduling policy" },
 	{ holds_slice,			"time slice of its own" },
 	{ holds_uclamp,			"utilization clamp" },
@@ -245,12 +246,12 @@ static const struct {
 	{ holds_keyring,		"keyring" },
 	{ holds_landlock,		"Landlock domain" },
 	{ holds_io_uring,		"io_uring" },
-	{ holds_user_dispatch,		"syscall user dispatch" },
+	{ holds_user_dispatch,		"system call user dispatch" },
 	{ holds_sem_undo,		"System V semaphore undo list" },
 	{ holds_pi_futex,		"PI futex that is waited for" },
 	{ holds_compat_robust_list,	"32-bit robust list" },
 	{ holds_perf_event,		"perf event" },
-	{ holds_user_events,		"user_events registration" },
+	{ holds_user_events,		"user events" },
 	{ holds_kcov,			"kcov" },
 };
 
@@ -285,6 +286,34 @@ static int ghost_check_namespaces(struct ghost *g, struct task_struct *t)
 out:
 	if (ns)
 		put_nsproxy(ns);
+	return ret;
+}
+
+/* What is set for the next object or program, see /proc/PID/attr */
+static int ghost_check_attributes(struct ghost *g, struct task_struct *t)
+{
+	static const struct {
+		int lsm;
+		const char *name;
+	} attrs[] = {
+		{ LSM_ID_UNDEF, "exec" },
+		{ LSM_ID_UNDEF, "fscreate" },
+		{ LSM_ID_UNDEF, "keycreate" },
+		{ LSM_ID_UNDEF, "sockcreate" },
+		{ LSM_ID_APPARMOR, "prev" },
+	};
+	unsigned int i;
+	int ret = 0;
+	char *value;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(attrs); i++) {
+		value = NULL;
+		if (security_getprocattr(t, attrs[i].lsm, attrs[i].name, &value) > 0)
+			ret = ghost_refuse(g, -EOPNOTSUPP,
+					   "thread %d: security attribute %s: not supported",
+					   task_pid_vnr(t), attrs[i].name);
+		kfree(value);
+	}
 	return ret;
 }
 
@@ -329,7 +358,9 @@ int ghost_check_task(struct ghost *g, struct task_struct *t)
 	rcu_read_unlock();
 	if (!ret)
 		ret = ghost_check_namespaces(g, t);
-	return ret ?: ghost_check_label(g, t);
+	if (!ret)
+		ret = ghost_check_label(g, t);
+	return ret ?: ghost_check_attributes(g, t);
 }
 
 /* What threads have in common, and how many share it. The addresses are only compared. */
@@ -401,12 +432,12 @@ int ghost_check_sharing(struct ghost *g, struct task_struct *t)
 				   s.own_fs);
 	if (!ret && users_files > s.nr_files)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
-				   "process: descriptors shared with another process");
+				   "process: descriptors are shared with another process");
 	if (!ret && users_fs > s.nr_fs)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
-				   "process: working directory shared with another process");
+				   "process: working directory is shared with another process");
 	if (!ret && users_sighand > s.nr_sighand)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
-				   "process: signal handlers shared with another process");
+				   "process: signal handlers are shared with another process");
 	return ret;
 }

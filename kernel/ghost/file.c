@@ -209,7 +209,7 @@ int ghost_check_path(struct ghost *g, const struct path *path, const char *what,
 
 	if (d_unlinked(dentry) || !d_inode(dentry)->i_nlink ||
 	    dentry->d_flags & DCACHE_NFSFS_RENAMED)
-		return ghost_refuse(g, -EOPNOTSUPP, "%s: %s: unlinked: not supported",
+		return ghost_refuse(g, -EOPNOTSUPP, "%s: %s: deleted file: not supported",
 				    what, name);
 
 	buf = kmalloc(PATH_MAX, GFP_KERNEL);
@@ -245,13 +245,13 @@ static int ghost_check_open_file(struct ghost *g, struct file *file, const char 
 				   held);
 	if (!ret && ghost_file_owned(file))
 		ret = ghost_refuse(g, -EOPNOTSUPP,
-				   "%s: %s: signal owner (F_SETOWN, F_SETSIG, O_ASYNC, F_NOTIFY): not supported",
+				   "%s: %s: signal-driven I/O (F_SETOWN, F_SETSIG, O_ASYNC, F_NOTIFY): not supported",
 				   what, name);
 	if (!ret && (file->f_mode ^ OPEN_FMODE(file->f_flags)) & access)
 		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: %s: access mode: not supported", what,
 				   name);
 	if (!ret && filemap_check_wb_err(file->f_mapping, file->f_wb_err))
-		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: %s: write error not yet reported",
+		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: %s: write-back error not reported yet",
 				   what, name);
 	return ret;
 }

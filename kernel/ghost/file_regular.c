@@ -14,33 +14,37 @@
 
 #include "ghost.h"
 
-/* Beside all that live on a block device */
+/* An open file on these is its path, its flags and its position, and nothing else */
 static const char * const ghost_fs_types[] = {
-	"tmpfs", "devtmpfs", "ramfs", "rootfs", "overlay", "nfs", "nfs4", "cifs", "smb3",
-	"9p", "virtiofs", "fuse", "ceph", "ubifs", "jffs2",
+	"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs",
+	"tmpfs", "devtmpfs", "ramfs", "rootfs", "overlay",
+	"squashfs", "erofs", "romfs", "cramfs", "iso9660", "udf",
+	"vfat", "msdos", "exfat", "ntfs3", "ntfs",
+	"nilfs2", "jfs", "reiserfs", "zonefs", "ubifs", "jffs2",
+	"nfs", "nfs4", "9p", "virtiofs",
 };
 
 /**
- * ghost_check_fs_type() - refuse file systems whose files are more than what their names say
+ * ghost_check_fs_type() - refuse file systems that are not known
  * @g: the operation
  * @path: a path in use
  * @what: whose it is, for messages
  * @name: its name, for messages
  *
- * The files of proc, sysfs and the like keep state of their own for each open().
+ * The files of proc, sysfs and the like keep state of their own for each open(), though
+ * they are regular ones.
  *
  * Return: 0 or what ghost_refuse() returns.
  */
 int ghost_check_fs_type(struct ghost *g, const struct path *path, const char *what,
 			const char *name)
 {
-	struct file_system_type *type = path->dentry->d_sb->s_type;
+	const char *type = path->dentry->d_sb->s_type->name;
 
-	if (type->fs_flags & FS_REQUIRES_DEV ||
-	    match_string(ghost_fs_types, ARRAY_SIZE(ghost_fs_types), type->name) >= 0)
+	if (match_string(ghost_fs_types, ARRAY_SIZE(ghost_fs_types), type) >= 0)
 		return 0;
 	return ghost_refuse(g, -EOPNOTSUPP, "%s: %s: file system %s: not supported", what, name,
-			    type->name);
+			    type);
 }
 
 static int ghost_check_regular(struct ghost *g, struct file *file, const char *what,

@@ -48,12 +48,12 @@ static int ghost_check_family(struct ghost *g, struct task_struct *t)
 	if (traced)
 		ret = ghost_refuse(g, -EBUSY, "thread %d: is being traced", traced);
 	if (!ret && tracee)
-		ret = ghost_refuse(g, -EOPNOTSUPP, "process %d: traces process %d: not supported",
+		ret = ghost_refuse(g, -EOPNOTSUPP,
+				   "process %d: traces another process (%d): not supported",
 				   task_tgid_vnr(t), tracee);
 	if (!ret && child)
-		ret = ghost_refuse(g, -EOPNOTSUPP, "process %d: %s %d: not supported",
-				   task_tgid_vnr(t), zombie ? "child not waited for" : "child",
-				   child);
+		ret = ghost_refuse(g, -EOPNOTSUPP, "process %d: child process %d%s: not supported",
+				   task_tgid_vnr(t), child, zombie ? " (not waited for)" : "");
 	return ret;
 }
 
@@ -127,8 +127,8 @@ static int ghost_check_workers(struct ghost *g, struct task_struct *t)
 	rcu_read_unlock();
 	if (!worker)
 		return 0;
-	return ghost_refuse(g, -EOPNOTSUPP, "thread %d: worker of io_uring or vhost: not supported",
-			    worker);
+	return ghost_refuse(g, -EOPNOTSUPP,
+			    "thread %d: kernel thread of io_uring or vhost: not supported", worker);
 }
 
 int ghost_check_process(struct ghost *g, struct task_struct *t)
