@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ghost: process virtualization
+ *
+ * What other parts of the kernel see of it: the interface for backends, the one
+ * for file types, the calls that export and import a process, and the hook at
+ * the exit to user mode. See Documentation/core-api/ghost.rst.
+ */
+#ifndef _LINUX_GHOST_H
+#define _LINUX_GHOST_H
+
+#include <linux/hrtimer.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/types.h>
+
+struct file;
+struct ghost;
+struct iov_iter;
+struct module;
+struct pid;
+struct pt_regs;
+
+/**
+ * struct ghost_resource - a medium that is plugged into a ghost
+ * @ops: its backend
+ * @priv: the backend's own
+ * @write: opened to be written (export), else to be read (import)
+ */
+struct ghost_resource {
+	const struct ghost_resource_ops *ops;
+	void *priv;
+	bool write;
+};
+
+/**
+ * struct ghost_resource_ops - a backend: where the bytes of a ghost go to or come from
+ * @owner: module that is pinned while the backend is in use
+ * @name: for messages
+ * @id: GHOST_BACKEND_*, or for a module any free one from GHOST_BACKEND_MODULE_FIRST on
+ * @open: make @res ready for reading or writing; @params is a kernel copy of what
+ *	the caller gave, @size its length
+ * @write: take all bytes of the iterator, or fail; pages it points to stay
+ *	unchanged until the call returns
+ * @read: fill the whole iterator, or fail; -ENODATA if the medium ends before
+ * @sync: optional; return when everything written is on stable storage
+ * @keep: instead of @write: keep the captured ghost itself; takes a reference
+ * @kept: instead of @read: the ghost that was kept, borrowed until @close
+ * @close: give everything back; called once for each successful @open
+ *
+ * All callbacks run in process context and may sleep; no lock is held. They return
+ * 0 or a negative errno. One resource is never used by two tasks at once.
+ */
+struct ghost_resource_ops {
+	struct module *owner;
+	const char *name;
+	u32 id;
+	int (*open)(struct ghost_resource *res, const void *params, size_t size);
+	int (*write)(struct ghost_resource *res, struct iov_iter *from);
+	int (*read)(struct ghost_resource *res, struct iov_iter *to);
+	int (*sync)(struct ghost_resource *res);
+	int (*keep)(struct ghost_resource *res, struct ghost *g);
+	struct ghost *(*kept)(struct ghost_resource *res);
+	void (*close)(struct ghost_resource *res);
+};
+
+int ghost_resource_register(const struct ghost_resource_ops *ops);
+void ghost_resource_unregister(const struct ghost_resource_ops *ops);
+int ghost_resource_params(void *dst, size_t ksize, size_t min, const void *src, size_t usize);
+
+/* The calls of the papers: create, plug a resource, export or import, release */
+struct ghost *ghost_create(void);
+int ghost_plug(struct ghost *g, bool write, u32 id, const void *params, size_t size);
+int ghost_export_process(struct ghost *g, struct pid *pid);
+pid_t ghost_import_process(struct ghost *g);
+const char *ghost_report(const struct ghost *g);
+void ghost_release(struct ghost *g);
+
+/**
+ * ghost_refuse() - say why an operation cannot be done
+ * @g: the operation
+ * @err: negative errno
+ * @fmt: what object and why, as "fd 7: io_uring: not supported"; no newline
+ *
+ * Of an export or an import the first reason is kept; a check collects them all, a line
+ * each, and goes on.
+ *
+ * Return: @err, or 0 if @g is only a check.
+ */
+__printf(3, 4) int ghost_refuse(struct ghost *g, int err, const char *fmt, ...);
+
+#ifdef CONFIG_GHOST
+
+void __ghost_exit_to_user_mode(struct pt_regs *regs);
+
+/**
+ * ghost_exit_to_user_mode() - the ghost point
+ * @regs: user registers of current
+ * @ti_work: its TIF_* work
+ *
+ * Called with interrupts on, before signals are treated. Does nothing while a signal
+ * is pending: it is treated first, then the thread comes here again.
+ */
+static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
+{
+	if (ti_work & _TIF_GHOST)
+		__ghost_exit_to_user_mode(regs);
+}
+
+void __ghost_bound_hrtimer(struct hrtimer *timer);
+
+/**
+ * ghost_note_hrtimer() - remember when a sleep ends, or bound it
+ * @timer: its timer, just started
+ */
+static inline void ghost_note_hrtimer(struct hrtimer *timer)
+{
+	if (unlikely(current->ghost_sleep.again))
+		__ghost_bound_hrtimer(timer);
+	else
+		current->ghost_sleep.hr_expires = hrtimer_get_softexpires(timer);
+}
+
+/**
+ * ghost_note_timeout() - remember when a sleep ends, or bound it
+ * @expires: its end in jiffies
+ * Return: the end that counts.
+ */
+static inline unsigned long ghost_note_timeout(unsigned long expires)
+{
+	struct ghost_sleep *sleep = &current->ghost_sleep;
+
+	if (likely(!sleep->again))
+		sleep->expires = expires;
+	else if (time_before(sleep->expires, expires))
+		expires = sleep->expires;
+	return expires;
+}
+
+#else
+
+static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work) { }
+static inline void ghost_note_hrtimer(struct hrtimer *timer) { }
+static inline unsigned long ghost_note_timeout(unsigned long expires) { return expires; }
+
+#endif /* CONFIG_GHOST */
+
+#endif /* _LINUX_GHOST_H */
