@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ghost: what the parts of it share
+ *
+ * Layers, bottom first; calls go down only (scripts/check-layers):
+ *
+ *   resource, resource_file		bytes
+ *   report, ref, stream			records, shared objects
+ *   file, one file per kind			records <-> state of a process
+ *   object				the life of a ghost
+ *   resource_memory			a ghost that is kept instead of written
+ *   kind					the table of kinds
+ *   park					threads held at the ghost point
+ *   export, import				one operation
+ *   syscalls
+ *
+ * Locks, outermost first. None is held while a backend is called.
+ *
+ *   signal->exec_update_lock
+ *     mmap_lock
+ *       i_mmap_rwsem
+ *     task->alloc_lock (task_lock())
+ *     tasklist_lock
+ *       sighand->siglock	guards signal->ghost, ghost_stop and ghost_thread
+ */
+#ifndef _KERNEL_GHOST_H
+#define _KERNEL_GHOST_H
+
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/ghost.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+#include <uapi/linux/ghost.h>
+#include <uapi/linux/ghost_image.h>
+#include <asm/ghost.h>
+
+#define GHOST_REPORT_SIZE	4096
+
+struct bio_vec;
+struct cred;
+struct ghost_files;
+struct ghost_image_hdr;
+struct kstat;
+struct mm_struct;
+
+/**
+ * struct ghost_thread - one thread of an export or an import
+ * @list: in ghost::threads
+ * @ref: one for the list, one for the thread while it is at the ghost point
+ * @task: the thread; a reference is held
+ * @stop: the request that parked it; export only
+ * @g: the ghost that is imported; import only
+ * @run: work to be done at the ghost point instead of parking
+ * @parked: it is held and its records are filled; under siglock
+ * @stopped: it sleeps in a group stop and was read from outside; under siglock
+ * @rec: its records, in the form of the image
+ * @regs: its registers
+ * @restart: its interrupted system call
+ * @xstate_size: bytes of @xstate
+ * @xstate: its FPU state in the standard XSAVE format
+ */
+struct ghost_thread {
+	struct list_head list;
+	refcount_t ref;
+	struct task_struct *task;
+	struct ghost_stop *stop;
+	struct ghost *g;
+	int (*run)(struct ghost_thread *gt, struct pt_regs *regs);
+	struct ghost_export_args *args;	/* of a process that exports itself */
+	bool parked;
+	bool stopped;
+	struct ghost_rec_thread rec;
+	struct ghost_arch_regs regs;
+	struct ghost_rec_restart restart;
+	bool has_restart;
+	int restart_error;
+	bool has_regs;
+	u32 xstate_size;
+	void *xstate;
+	struct list_head siginfo;	/* import: struct ghost_siginfo to be queued */
+	u32 nr_siginfo;
+};
+
+enum ghost_mode {
+	GHOST_MODE_EXPORT,
+	GHOST_MODE_CHECK,	/* an export that stops nothing and collects all refusals */
+	GHOST_MODE_IMPORT,
+};
+
+/**
+ * struct ghost - one operation, and what it has captured
+ * @refcount: kept ghosts outlive the operation
+ * @mode: what is being done
+ * @flags: GHOST_EXPORT_* or GHOST_IMPORT_*
+ * @timeout_ms: bound of the stop
+ * @res: the resource that is plugged in
+ * @report: why it failed
+ * @report_len: bytes of it
+ * @refused: refusals so far
+ * @unreported: those of them for which the report had no room
+ * @report_lock: protects the four above
+ * @refs: shared objects: number -> struct file, pinned
+ * @ref_numbers: export: address of a struct file -> its number
+ * @last_ref: export: last number given; import: how many are defined
+ * @fd_map: descriptors outside the image; import: with the files that replace them
+ * @fd_map_len: entries of it
+ * @threads: struct ghost_thread
+ * @nr_threads: number of them
+ * @pid: process that is exported
+ * @mm: snapshot of its memory; lives as long as the captured ghost
+ * @shm: ref -> copy of a shared memory object (struct file *)
+ * @chunks: captured records
+ * @source: import: the kept ghost that is read instead of a resource
+ * @cred: import: credentials of the new process
+ * @stats: what it cost
+ */
+struct ghost {
+	refcount_t refcount;
+	enum ghost_mode mode;
+	u64 flags;
+	u32 timeout_ms;
+	struct ghost_resource res;
+
+	char *report;
+	size_t report_len;
+	unsigned int refused;
+	unsigned int unreported;
+	spinlock_t report_lock;
+
+	struct xarray refs;
+	struct xarray ref_numbers;
+	u32 last_ref;
+
+	struct ghost_fd *fd_map;
+	u32 fd_map_len;
+
+	struct list_head threads;
+	u32 nr_threads;
+	struct pid *pid;
+	struct ghost_stop *stop;
+
+	/* what was captured, and how to write it */
+	struct mm_struct *mm;
+	struct xarray shm;
+	int (*write_pages)(struct ghost *g);
+	int (*write_shm_pages)(struct ghost *g, u32 ref);
+	struct list_head chunks;
+	u64 pos;			/* bytes of the image so far */
+	u64 nr_records;
+	u64 nr_pages;
+
+	/* import: the record that is being read */
+	struct ghost *source;
+	struct ghost_chunk *chunk;
+	size_t chunk_pos;
+	struct {
+		u32 kind, len, ref, crc;
+	} hdr;				/* its struct ghost_rec_hdr */
+	bool have_hdr;
+	u32 crc;
+	u32 left;			/* bytes of the payload not yet read */
+	u8 *payload;			/* of the record last read */
+	size_t payload_size;		/* room there */
+	size_t payload_len;
+	void *head;			/* where ghost_get_head() copied to */
+
+	int kind;			/* position in the table of kinds */
+	bool kind_seen;			/* a record of that kind has been read */
+
+	/* import: the new process */
+	struct ghost_rec_process process;
+	struct ghost_rec_mm *mmrec;
+	bool has_mm;			/* it has an address space of its own */
+	struct list_head locked;	/* memory to be locked when it is complete */
+	struct file *shm_file;		/* the object that shm pages belong to */
+	struct ghost_files *files;	/* open files, until all descriptors are known */
+	const struct cred *cred;
+	bool no_new_privs;
+	struct task_struct *embryo;
+	u32 exit_signal;
+	u32 nr_ready;
+	spinlock_t lock;		/* protects error and nr_ready */
+	wait_queue_head_t wait;
+	enum {
+		GHOST_UNDECIDED,
+		GHOST_COMMIT,
+		GHOST_ABORT,
+	} decision;			/* under @lock */
+	bool committed;			/* threads may go to user mode */
+	bool done;			/* the embryo has become a process, or not */
+	int error;			/* why not */
+
+	struct ghost_export_stats stats;
+};
+
+struct ghost_fd {
+	int image_fd;
+	struct file *file;
+};
+
+/* report.c */
+
+struct ghost *ghost_alloc(enum ghost_mode mode);
+struct ghost *ghost_get_ghost(struct ghost *g);
+void ghost_put_ghost(struct ghost *g);
+
+/* resource.c */
+int ghost_resource_open(struct ghost_resource *res, bool write, u32 id,
+			const void *params, size_t size);
+void ghost_resource_close(struct ghost_resource *res);
+
+/* resource_memory.c */
+int ghost_memory_fd(const struct ghost_resource *res);
+void ghost_memory_install(struct ghost_resource *res);
+
+/* ref.c */
+int ghost_ref_add(struct ghost *g, struct file *file, u32 *ref);
+int ghost_ref_find(struct ghost *g, const struct file *file, u32 *ref);
+int ghost_ref_set(struct ghost *g, u32 ref, struct file *file);
+struct file *ghost_ref_file(struct ghost *g, u32 ref);
+void ghost_ref_release(struct ghost *g);
+
+/* stream.c: capture and writing */
+int ghost_put(struct ghost *g, u32 kind, const void *rec, size_t len);
+int ghost_put_object(struct ghost *g, u32 kind, u32 ref, const void *rec, size_t len,
+		     const void *tail, size_t tail_len);
+int ghost_put_later(struct ghost *g, u32 kind, u32 ref);
+int ghost_write_image(struct ghost *g);
+int ghost_write_pages_record(struct ghost *g, u32 kind, struct ghost_rec_pages *rec,
+			     const struct bio_vec *bvec, unsigned int nr_bvec);
+void ghost_chunks_free(struct ghost *g);
+
+/* stream.c: reading */
+int ghost_read_header(struct ghost *g);
+int ghost_next(struct ghost *g);
+int ghost_get(struct ghost *g, u32 kind, void *rec, size_t len);
+int ghost_get_head(struct ghost *g, u32 kind, void *rec, size_t len);
+const void *ghost_get_tail(struct ghost *g, size_t len, size_t tail_len);
+char *ghost_get_name(struct ghost *g, size_t len, size_t name_len);
+int ghost_read_pages_head(struct ghost *g, u32 kind, struct ghost_rec_pages *rec);
+int ghost_read_pages_data(struct ghost *g, const struct bio_vec *bvec, unsigned int nr_bvec);
+int ghost_get_end(struct ghost *g);
+void ghost_skip_later(struct ghost *g);
+
+/* file.c: open files */
+
+/**
+ * struct ghost_file_ops - how files of one sort are carried
+ * @list: registered ones
+ * @type: GHOST_FILE_* in the image
+ * @match: is this file of the sort? Sleeps, no lock is held
+ * @check: refuse what cannot be carried of it; @what says whose file it is ("fd 7"),
+ *	@name is its name. The file may be in use
+ * @open: make the open file again from its record and its path; ERR_PTR on failure,
+ *	which has been reported then
+ */
+struct ghost_file_ops {
+	struct list_head list;
+	u32 type;
+	bool (*match)(struct file *file);
+	int (*check)(struct ghost *g, struct file *file, const char *what, const char *name);
+	struct file *(*open)(struct ghost *g, const struct ghost_rec_file *rec, const char *path);
+};
+
+int ghost_file_register(struct ghost_file_ops *ops);
+int ghost_check_path(struct ghost *g, const struct path *path, const char *what,
+		     const char *name);
+int ghost_check_fs_type(struct ghost *g, const struct path *path, const char *what,
+			const char *name);
+struct file *ghost_open_path(struct ghost *g, const struct ghost_rec_file *rec,
+			     const char *path, struct kstat *stat);
+
+bool ghost_file_rec_valid(const struct ghost_rec_file *rec);
+struct file *ghost_reopen_file(struct ghost *g, const struct ghost_rec_file *rec,
+			       const char *path);
+
+int ghost_check_file(struct ghost *g, struct file *file, const char *what);
+int ghost_put_file(struct ghost *g, struct file *file, u32 use, u32 type, const char *name);
+int ghost_export_file(struct ghost *g, struct file *file, u32 use);
+char *ghost_file_name(struct file *file, char *buf, size_t size);
+
+/*
+ * Kinds. check: may be called on a running process. export: the process is parked.
+ * import: the next record is of this kind, current is the embryo.
+ */
+int ghost_check_files(struct ghost *g, struct task_struct *t);
+int ghost_export_files(struct ghost *g, struct task_struct *t);
+int ghost_import_file(struct ghost *g);
+int ghost_export_fds(struct ghost *g, struct task_struct *t);
+int ghost_import_fd(struct ghost *g);
+int ghost_finish_files(struct ghost *g);
+void ghost_free_files(struct ghost *g);
+
+int ghost_check_fs(struct ghost *g, struct task_struct *t);
+int ghost_export_fs(struct ghost *g, struct task_struct *t);
+int ghost_import_fs(struct ghost *g);
+
+int ghost_check_cred(struct ghost *g, struct task_struct *t);
+int ghost_export_cred(struct ghost *g, struct task_struct *t);
+int ghost_import_cred(struct ghost *g);
+int ghost_apply_cred(struct ghost *g);
+
+int ghost_export_rlimit(struct ghost *g, struct task_struct *t);
+int ghost_import_rlimit(struct ghost *g);
+
+int ghost_export_sighand(struct ghost *g, struct task_struct *t);
+int ghost_import_sighand(struct ghost *g);
+int ghost_check_sigpending(struct ghost *g, struct task_struct *t);
+int ghost_export_sigpending(struct ghost *g, struct task_struct *t);
+int ghost_import_sigpending(struct ghost *g);
+int ghost_export_thread_sigpending(struct ghost *g, struct ghost_thread *gt);
+int ghost_import_thread_sigpending(struct ghost *g, struct ghost_thread *gt);
+int ghost_apply_thread_sigpending(struct ghost_thread *gt);
+void ghost_free_thread_sigpending(struct ghost_thread *gt);
+
+/* check.c */
+int ghost_check_task(struct ghost *g, struct task_struct *t);
+int ghost_check_sharing(struct ghost *g, struct task_struct *t);
+
+int ghost_check_process(struct ghost *g, struct task_struct *t);
+int ghost_export_process_rec(struct ghost *g, struct task_struct *t);
+int ghost_import_process_rec(struct ghost *g);
+int ghost_finish_process(struct ghost *g);
+int ghost_apply_process(struct ghost *g);
+
+int ghost_export_machine(struct ghost *g, struct task_struct *t);
+int ghost_import_machine(struct ghost *g);
+
+int ghost_check_mm(struct ghost *g, struct task_struct *t);
+int ghost_export_mm(struct ghost *g, struct task_struct *t);
+int ghost_import_mm(struct ghost *g);
+int ghost_finish_mm(struct ghost *g);
+int ghost_export_mm_files(struct ghost *g, struct task_struct *t);
+int ghost_export_vmas(struct ghost *g, struct task_struct *t);
+int ghost_import_vma(struct ghost *g);
+void ghost_locked_free(struct ghost *g);
+struct file *ghost_vma_shm(struct vm_area_struct *vma);
+int ghost_for_each_shm(struct ghost *g, struct task_struct *t,
+		       int (*fn)(struct ghost *g, struct file *file));
+
+int ghost_export_pages(struct ghost *g, struct task_struct *t);
+int ghost_write_pages(struct ghost *g);
+int ghost_import_pages(struct ghost *g);
+
+int ghost_export_shm(struct ghost *g, struct task_struct *t);
+int ghost_import_shm(struct ghost *g);
+bool ghost_is_shm(struct ghost *g, u32 ref);
+int ghost_write_shm_pages(struct ghost *g, u32 ref);
+int ghost_import_shm_pages(struct ghost *g);
+
+/* thread.c */
+struct ghost_thread *ghost_thread_alloc(struct task_struct *t);
+void ghost_thread_get(struct ghost_thread *gt);
+void ghost_thread_put(struct ghost_thread *gt);
+void ghost_thread_fill(struct ghost_thread *gt);
+int ghost_check_thread(struct ghost *g, struct task_struct *t);
+int ghost_export_thread(struct ghost *g, struct ghost_thread *gt);
+int ghost_import_thread(struct ghost *g, struct ghost_thread *gt);
+int ghost_export_regs(struct ghost *g, struct ghost_thread *gt);
+int ghost_import_regs(struct ghost *g, struct ghost_thread *gt);
+int ghost_export_xstate(struct ghost *g, struct ghost_thread *gt);
+int ghost_import_xstate(struct ghost *g, struct ghost_thread *gt);
+int ghost_apply_thread(struct ghost_thread *gt, struct pt_regs *regs);
+
+/* restart.c */
+void ghost_restart_prepare(struct pt_regs *regs);
+bool ghost_restart_pending(struct pt_regs *regs);
+void ghost_restart_fill(struct ghost_thread *gt);
+int ghost_export_restart(struct ghost *g, struct ghost_thread *gt);
+int ghost_import_restart(struct ghost *g, struct ghost_thread *gt);
+void ghost_restart_apply(struct ghost_thread *gt);
+
+/* kind.c */
+int ghost_check_kinds(struct ghost *g, struct task_struct *p);
+int ghost_export_kinds(struct ghost *g, struct task_struct *p);
+int ghost_import_kinds(struct ghost *g, u32 until);
+int ghost_import_threads(struct ghost *g);
+
+/* park.c */
+struct ghost_stop;
+
+int ghost_park_all(struct ghost *g, struct ghost_thread *self);
+bool ghost_still_parked(struct ghost *g);
+void ghost_unpark_all(struct ghost *g);
+
+/* export.c, import.c */
+int ghost_export(struct ghost *g, struct ghost_thread *self);
+pid_t ghost_import(struct ghost *g);
+
+#endif /* _KERNEL_GHOST_H */
