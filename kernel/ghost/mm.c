@@ -1,0 +1,840 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: address space and mappings
+ *
+ * What is private is captured as a snapshot, copy-on-write; see pages.c for its contents and
+ * shm.c for what is shared.
+ */
+#include <linux/binfmts.h>
+#include <linux/file.h>
+#include <linux/hugetlb.h>
+#include <linux/ksm.h>
+#include <linux/mm_inline.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
+#include <linux/nsproxy.h>
+#include <linux/personality.h>
+#include <linux/prctl.h>
+#include <linux/proc_ns.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/security.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/unistd.h>
+
+#include "ghost.h"
+
+/* Properties of a mapping, here and in an image; @advice sets it at import */
+static const struct vma_flag {
+	vm_flags_t vm;
+	u64 image;
+	int advice;
+} vma_flags[] = {
+	{ VM_READ,		GHOST_VMA_READ },
+	{ VM_WRITE,		GHOST_VMA_WRITE },
+	{ VM_EXEC,		GHOST_VMA_EXEC },
+	{ VM_MAYREAD,		GHOST_VMA_MAYREAD },
+	{ VM_MAYWRITE,		GHOST_VMA_MAYWRITE },
+	{ VM_MAYEXEC,		GHOST_VMA_MAYEXEC },
+	{ VM_MAYSHARE,		GHOST_VMA_SHARED },
+	{ VM_GROWSDOWN,		GHOST_VMA_GROWSDOWN },
+	{ VM_LOCKED,		GHOST_VMA_LOCKED },
+	{ VM_LOCKONFAULT,	GHOST_VMA_LOCKONFAULT },
+	{ VM_SEQ_READ,		GHOST_VMA_SEQ_READ,	MADV_SEQUENTIAL },
+	{ VM_RAND_READ,		GHOST_VMA_RAND_READ,	MADV_RANDOM },
+	{ VM_DONTCOPY,		GHOST_VMA_DONTCOPY,	MADV_DONTFORK },
+	{ VM_WIPEONFORK,	GHOST_VMA_WIPEONFORK,	MADV_WIPEONFORK },
+	{ VM_DONTDUMP,		GHOST_VMA_DONTDUMP,	MADV_DONTDUMP },
+	{ VM_HUGEPAGE,		GHOST_VMA_HUGEPAGE,	MADV_HUGEPAGE },
+	{ VM_NOHUGEPAGE,	GHOST_VMA_NOHUGEPAGE,	MADV_NOHUGEPAGE },
+	{ VM_MERGEABLE,		GHOST_VMA_MERGEABLE,	MADV_MERGEABLE },
+	{ VM_NORESERVE,		GHOST_VMA_NORESERVE },
+	{ VM_DROPPABLE,		GHOST_VMA_DROPPABLE },
+};
+
+/* Others that need not be carried: derived from the above, or of an observer */
+#define GHOST_VM_IGNORED	(VM_SHARED | VM_ACCOUNT | VM_SOFTDIRTY)
+
+/* And of the kernel's own mappings */
+#define GHOST_VM_OWN		(VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP)
+
+#define GHOST_MMF_CARRIED	(MMF_DUMPABLE_MASK | MMF_DUMP_FILTER_MASK |		\
+				 BIT(MMF_DISABLE_THP) | BIT(MMF_HAS_MDWE) |		\
+				 BIT(MMF_HAS_MDWE_NO_INHERIT))
+/* Consequences of other state, hints, and what only matters to memory management */
+#define GHOST_MMF_IGNORED	(BIT(MMF_VM_MERGEABLE) | BIT(MMF_VM_HUGEPAGE) |		\
+				 BIT(MMF_HUGE_ZERO_PAGE) | BIT(MMF_MULTIPROCESS) |	\
+				 BIT(MMF_HAS_PINNED) | BIT(MMF_RECALC_UPROBES) |	\
+				 BIT(MMF_TOPDOWN))
+
+static u64 vma_image_flags(struct vm_area_struct *vma)
+{
+	u64 flags = 0;
+	unsigned int i;
+
+	if (arch_ghost_vma_is_own(vma))
+		return GHOST_VMA_VDSO;
+	for (i = 0; i < ARRAY_SIZE(vma_flags); i++)
+		if (vma->vm_flags & vma_flags[i].vm)
+			flags |= vma_flags[i].image;
+	return flags;
+}
+
+static vm_flags_t known_vm_flags(void)
+{
+	vm_flags_t known = GHOST_VM_IGNORED;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vma_flags); i++)
+		known |= vma_flags[i].vm;
+	return known;
+}
+
+/**
+ * ghost_vma_shm() - the shared memory object that a mapping shows
+ * @vma: the mapping
+ * Return: its file if it is anonymous memory made by mmap(MAP_SHARED), or NULL.
+ */
+struct file *ghost_vma_shm(struct vm_area_struct *vma)
+{
+	/* memfd and deleted files on tmpfs look the same but for IS_PRIVATE() */
+	if (vma_is_anon_shmem(vma) && IS_PRIVATE(file_inode(vma->vm_file)))
+		return vma->vm_file;
+	return NULL;
+}
+
+/* The file that a mapping takes its contents from; not /dev/zero, nor shared memory */
+static struct file *vma_mapped_file(struct vm_area_struct *vma)
+{
+	if (vma_is_anonymous(vma) || ghost_vma_shm(vma))
+		return NULL;
+	return vma->vm_file;
+}
+
+static bool shm_is_ours_alone(struct vm_area_struct *vma)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	struct vm_area_struct *v;
+	bool alone = true;
+
+	i_mmap_lock_read(mapping);
+	vma_interval_tree_foreach(v, &mapping->i_mmap, 0, ULONG_MAX)
+		if (v->vm_mm != vma->vm_mm || v->vm_file != vma->vm_file)
+			alone = false;
+	i_mmap_unlock_read(mapping);
+	return alone;
+}
+
+/* What is wrong with a mapping as such; its file is looked at later. NULL: nothing. */
+static const char *vma_obstacle(struct vm_area_struct *vma)
+{
+	vm_flags_t unknown = vma->vm_flags & ~known_vm_flags();
+
+	if (arch_ghost_vma_is_own(vma))
+		return unknown & ~GHOST_VM_OWN ? "kernel mapping" : NULL;
+	if (is_vm_hugetlb_page(vma))
+		return "huge page of hugetlbfs";
+	if (userfaultfd_armed(vma))
+		return "userfaultfd";
+	if (vma->vm_ops && vma->vm_ops->name && vma->vm_ops->name(vma))
+		return vma->vm_ops->name(vma);
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
+		return "device memory";
+#ifdef CONFIG_NUMA
+	if (vma->vm_policy)
+		return "memory policy";
+#endif
+#ifdef CONFIG_64BIT
+	if (vma->vm_flags & VM_SEALED)
+		return "sealed";
+#endif
+	if (unknown)
+		return "unknown property";
+	if (vma_is_anonymous(vma))
+		return NULL;
+	if (ghost_vma_shm(vma))
+		return shm_is_ours_alone(vma) ? NULL : "shared with another process";
+	if (!vma->vm_file)
+		return "unknown kind";
+	if (vma->vm_flags & VM_SHARED)
+		return "writable shared mapping of a file";
+	return NULL;
+}
+
+static int check_vmas(struct ghost *g, struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	const char *obstacle;
+	VMA_ITERATOR(vmi, mm, 0);
+	int ret = 0;
+
+	mmap_read_lock(mm);
+	for_each_vma(vmi, vma) {
+		obstacle = vma_obstacle(vma);
+		if (!obstacle)
+			continue;
+		ret = ghost_refuse(g, -EOPNOTSUPP, "mapping %lx-%lx: %s: not supported",
+				   vma->vm_start, vma->vm_end, obstacle);
+		if (ret)
+			break;
+	}
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/* The files that are mapped, each once in a row, with references */
+struct mm_files {
+	struct file **file;
+	unsigned int nr;
+	unsigned int room;
+};
+
+static void put_mm_files(struct mm_files *mf)
+{
+	while (mf->nr)
+		fput(mf->file[--mf->nr]);
+	kvfree(mf->file);
+}
+
+static int get_mm_files(struct mm_struct *mm, struct mm_files *mf,
+			struct file *(*which)(struct vm_area_struct *))
+{
+	struct vm_area_struct *vma;
+	struct file *file;
+	VMA_ITERATOR(vmi, mm, 0);
+	unsigned int i;
+
+	mf->nr = 0;
+	mf->file = NULL;
+	mmap_read_lock(mm);
+	mf->room = mm->map_count;
+	mf->file = kvmalloc_array(mf->room, sizeof(*mf->file), GFP_KERNEL_ACCOUNT);
+	for_each_vma(vmi, vma) {
+		file = mf->file ? which(vma) : NULL;
+		if (!file || mf->nr == mf->room || arch_ghost_vma_is_own(vma))
+			continue;
+		for (i = max_t(int, mf->nr - 8, 0); i < mf->nr; i++)
+			if (mf->file[i] == file)
+				break;
+		if (i == mf->nr)
+			mf->file[mf->nr++] = get_file(file);
+	}
+	mmap_read_unlock(mm);
+	return mf->file ? 0 : -ENOMEM;
+}
+
+static int check_mm_files(struct ghost *g, struct mm_struct *mm)
+{
+	struct file *exe = get_mm_exe_file(mm);
+	struct mm_files mf;
+	unsigned int i;
+	int ret = 0;
+
+	if (exe) {
+		ret = ghost_check_file(g, exe, "executable");
+		fput(exe);
+	}
+	if (ret)
+		return ret;
+	ret = get_mm_files(mm, &mf, vma_mapped_file);
+	for (i = 0; !ret && i < mf.nr; i++)
+		ret = ghost_check_file(g, mf.file[i], "mapping");
+	put_mm_files(&mf);
+	return ret;
+}
+
+static int refuse_mm(struct ghost *g, const char *what)
+{
+	return ghost_refuse(g, -EOPNOTSUPP, "memory: %s: not supported", what);
+}
+
+static bool mm_is_shared(struct mm_struct *mm, struct task_struct *t)
+{
+	struct task_struct *p;
+	bool shared = false;
+
+	rcu_read_lock();
+	for_each_process(p) {
+		if (!same_thread_group(p, t) && !(p->flags & PF_KTHREAD) &&
+		    process_shares_mm(p, mm))
+			shared = true;
+	}
+	rcu_read_unlock();
+	return shared;
+}
+
+static int check_mm_state(struct ghost *g, struct mm_struct *mm, struct task_struct *t)
+{
+	unsigned long unknown = mm->flags & ~(GHOST_MMF_CARRIED | GHOST_MMF_IGNORED);
+	int ret = 0;
+
+	if (mm_is_shared(mm, t))
+		ret = refuse_mm(g, "shared with another process");
+#ifdef CONFIG_AIO
+	if (rcu_access_pointer(mm->ioctx_table))
+		ret = ret ?: refuse_mm(g, "asynchronous I/O context (io_setup)");
+#endif
+	if (mm_has_notifiers(mm))
+		ret = ret ?: refuse_mm(g, "watched by a driver");
+	if (atomic64_read(&mm->pinned_vm))
+		ret = ret ?: refuse_mm(g, "pinned by a driver");
+#ifdef CONFIG_UPROBES
+	if (test_bit(MMF_HAS_UPROBES, &mm->flags) || mm->uprobes_state.xol_area)
+		ret = ret ?: refuse_mm(g, "uprobes");
+	unknown &= ~BIT(MMF_HAS_UPROBES);
+#endif
+	if (mm->user_ns != current_user_ns())
+		ret = ret ?: refuse_mm(g, "of another user namespace");
+	if (atomic_read(&mm->membarrier_state))
+		ret = ret ?: refuse_mm(g, "membarrier registration");
+	if (mm->def_flags & ~(VM_LOCKED_MASK | VM_NOHUGEPAGE))
+		ret = ret ?: refuse_mm(g, "default mapping flags");
+	if (test_bit(MMF_VM_MERGE_ANY, &mm->flags))
+		ret = ret ?: refuse_mm(g, "PR_SET_MEMORY_MERGE");
+	unknown &= ~BIT(MMF_VM_MERGE_ANY);
+	if (unknown)
+		ret = ret ?: refuse_mm(g, "unknown flag");
+	return ret ?: arch_ghost_check_mm(g, mm);
+}
+
+int ghost_check_mm(struct ghost *g, struct task_struct *t)
+{
+	struct mm_struct *mm = get_task_mm(t);
+	int ret;
+
+	if (!mm)
+		return ghost_refuse(g, -ESRCH, "process: has no memory");
+	ret = check_mm_state(g, mm, t);
+	if (!ret)
+		ret = check_vmas(g, mm);
+	if (!ret)
+		ret = check_mm_files(g, mm);
+	mmput(mm);
+	return ret;
+}
+
+int ghost_export_mm_files(struct ghost *g, struct task_struct *t)
+{
+	struct mm_struct *mm = get_task_mm(t);
+	struct mm_files mf;
+	struct file *exe;
+	unsigned int i;
+	int ret = 0;
+
+	if (!mm)
+		return -ESRCH;
+	exe = get_mm_exe_file(mm);
+	if (exe) {
+		ret = ghost_export_file(g, exe, GHOST_FILE_USE_EXE);
+		fput(exe);
+	}
+	if (ret >= 0) {
+		ret = get_mm_files(mm, &mf, vma_mapped_file);
+		for (i = 0; ret >= 0 && i < mf.nr; i++)
+			ret = ghost_export_file(g, mf.file[i], GHOST_FILE_USE_MAP);
+		put_mm_files(&mf);
+	}
+	mmput(mm);
+	return min(ret, 0);
+}
+
+/**
+ * ghost_for_each_shm() - visit the shared memory objects of a process; sleeps
+ * @g: the export
+ * @t: a parked thread
+ * @fn: called for each, with no lock held
+ * Return: 0 or the first error.
+ */
+int ghost_for_each_shm(struct ghost *g, struct task_struct *t,
+		       int (*fn)(struct ghost *g, struct file *file))
+{
+	struct mm_struct *mm = get_task_mm(t);
+	struct mm_files mf;
+	unsigned int i;
+	int ret;
+
+	if (!mm)
+		return -ESRCH;
+	ret = get_mm_files(mm, &mf, ghost_vma_shm);
+	mmput(mm);
+	for (i = 0; !ret && i < mf.nr; i++)
+		ret = fn(g, mf.file[i]);
+	put_mm_files(&mf);
+	return ret;
+}
+
+static void fill_mm(struct ghost_rec_mm *rec, struct mm_struct *mm)
+{
+	unsigned int i;
+
+	spin_lock(&mm->arg_lock);
+	rec->start_code = cpu_to_le64(mm->start_code);
+	rec->end_code = cpu_to_le64(mm->end_code);
+	rec->start_data = cpu_to_le64(mm->start_data);
+	rec->end_data = cpu_to_le64(mm->end_data);
+	rec->start_brk = cpu_to_le64(mm->start_brk);
+	rec->brk = cpu_to_le64(mm->brk);
+	rec->start_stack = cpu_to_le64(mm->start_stack);
+	rec->arg_start = cpu_to_le64(mm->arg_start);
+	rec->arg_end = cpu_to_le64(mm->arg_end);
+	rec->env_start = cpu_to_le64(mm->env_start);
+	rec->env_end = cpu_to_le64(mm->env_end);
+	spin_unlock(&mm->arg_lock);
+	rec->mmap_base = cpu_to_le64(mm->mmap_base);
+	rec->vdso = cpu_to_le64(arch_ghost_vdso(mm));
+	rec->dumpable = cpu_to_le32(get_dumpable(mm));
+	rec->dump_filter = cpu_to_le32((mm->flags & MMF_DUMP_FILTER_MASK) >>
+				       MMF_DUMP_FILTER_SHIFT);
+	if (test_bit(MMF_HAS_MDWE, &mm->flags))
+		rec->flags |= cpu_to_le32(GHOST_MM_HAS_MDWE);
+	if (test_bit(MMF_HAS_MDWE_NO_INHERIT, &mm->flags))
+		rec->flags |= cpu_to_le32(GHOST_MM_HAS_MDWE_NO_INHERIT);
+	if (test_bit(MMF_DISABLE_THP, &mm->flags))
+		rec->flags |= cpu_to_le32(GHOST_MM_DISABLE_THP);
+	if (mm->def_flags & VM_LOCKED)
+		rec->flags |= cpu_to_le32(GHOST_MM_LOCK_FUTURE);
+	if (mm->def_flags & VM_LOCKONFAULT)
+		rec->flags |= cpu_to_le32(GHOST_MM_LOCK_ONFAULT);
+	BUILD_BUG_ON(AT_VECTOR_SIZE > GHOST_AUXV_WORDS);
+	rec->nr_auxv = cpu_to_le32(AT_VECTOR_SIZE);
+	for (i = 0; i < AT_VECTOR_SIZE; i++)
+		rec->auxv[i] = cpu_to_le64(mm->saved_auxv[i]);
+}
+
+int ghost_export_mm(struct ghost *g, struct task_struct *t)
+{
+	struct ghost_rec_mm *rec __free(kfree) = kzalloc(sizeof(*rec), GFP_KERNEL);
+	struct mm_struct *mm;
+	struct file *exe;
+	int ret = 0;
+	u32 ref;
+
+	if (!rec)
+		return -ENOMEM;
+	mm = get_task_mm(t);
+	if (!mm)
+		return -ESRCH;
+	g->mm = dup_mm(NULL, mm, true);
+	if (!g->mm) {
+		mmput(mm);
+		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+	}
+	fill_mm(rec, mm);
+	rec->personality = cpu_to_le32(t->personality);
+	exe = get_mm_exe_file(mm);
+	if (exe) {
+		ret = ghost_ref_find(g, exe, &ref);
+		fput(exe);
+		rec->exe = cpu_to_le32(ref);
+	}
+	mmput(mm);
+	return ret ?: ghost_put(g, GHOST_REC_MM, rec, sizeof(*rec));
+}
+
+static int export_vma(struct ghost *g, struct vm_area_struct *vma)
+{
+	struct ghost_rec_vma rec = {
+		.start = cpu_to_le64(vma->vm_start),
+		.end = cpu_to_le64(vma->vm_end),
+		.flags = cpu_to_le64(vma_image_flags(vma)),
+	};
+	struct anon_vma_name *name = anon_vma_name(vma);
+	struct file *file;
+	int ret;
+	u32 ref;
+
+	file = vma_mapped_file(vma) ?: ghost_vma_shm(vma);
+	if (file && !arch_ghost_vma_is_own(vma)) {
+		ret = ghost_ref_find(g, file, &ref);
+		if (ret)
+			return ret;
+		rec.object = cpu_to_le32(ref);
+		rec.offset = cpu_to_le64((u64)vma->vm_pgoff << PAGE_SHIFT);
+	}
+	if (!name)
+		return ghost_put(g, GHOST_REC_VMA, &rec, sizeof(rec));
+	rec.name_len = cpu_to_le32(strlen(name->name));
+	return ghost_put_object(g, GHOST_REC_VMA, 0, &rec, sizeof(rec), name->name,
+				strlen(name->name));
+}
+
+int ghost_export_vmas(struct ghost *g, struct task_struct *t)
+{
+	struct mm_struct *mm = get_task_mm(t);
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+	int ret = 0;
+
+	if (!mm)
+		return -ESRCH;
+	mmap_read_lock(mm);
+	for_each_vma(vmi, vma) {
+		ret = export_vma(g, vma);
+		if (ret)
+			break;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return ret;
+}
+
+/* Give the embryo the address space @mm in place of the importer's */
+static int switch_mm_to(struct mm_struct *mm)
+{
+	struct linux_binfmt *binfmt = current->mm->binfmt;
+	bool fresh = !mm->binfmt;
+	int ret;
+
+	ret = exec_mmap(mm);
+	if (ret) {
+		mmput(mm);
+		return ret;
+	}
+	up_write(&current->signal->exec_update_lock);
+	if (fresh)
+		set_binfmt(binfmt);
+	return exec_task_namespaces();
+}
+
+static int check_map_addr(struct ghost *g, const struct ghost_rec_mm *rec)
+{
+	struct prctl_mm_map map = {
+		.start_code = le64_to_cpu(rec->start_code),
+		.end_code = le64_to_cpu(rec->end_code),
+		.start_data = le64_to_cpu(rec->start_data),
+		.end_data = le64_to_cpu(rec->end_data),
+		.start_brk = le64_to_cpu(rec->start_brk),
+		.brk = le64_to_cpu(rec->brk),
+		.start_stack = le64_to_cpu(rec->start_stack),
+		.arg_start = le64_to_cpu(rec->arg_start),
+		.arg_end = le64_to_cpu(rec->arg_end),
+		.env_start = le64_to_cpu(rec->env_start),
+		.env_end = le64_to_cpu(rec->env_end),
+	};
+	u64 base = le64_to_cpu(rec->mmap_base);
+
+	if (validate_prctl_map_addr(&map))
+		return ghost_refuse(g, -EBADMSG, "image: memory: addresses of code, data or stack");
+	if (!PAGE_ALIGNED(base) || base < mmap_min_addr || base > TASK_SIZE_MAX)
+		return ghost_refuse(g, -EBADMSG, "image: memory: mmap_base");
+	if (le32_to_cpu(rec->nr_auxv) > AT_VECTOR_SIZE)
+		return ghost_refuse(g, -EOPNOTSUPP, "image: memory: auxiliary vector too long");
+	if (le32_to_cpu(rec->dumpable) > SUID_DUMP_ROOT ||
+	    le32_to_cpu(rec->dump_filter) & ~(MMF_DUMP_FILTER_MASK >> MMF_DUMP_FILTER_SHIFT) ||
+	    le32_to_cpu(rec->flags) & ~(GHOST_MM_HAS_MDWE | GHOST_MM_HAS_MDWE_NO_INHERIT |
+					GHOST_MM_DISABLE_THP | GHOST_MM_LOCK_FUTURE |
+					GHOST_MM_LOCK_ONFAULT))
+		return ghost_refuse(g, -EOPNOTSUPP, "image: memory: unknown flag");
+	if (le32_to_cpu(rec->personality) & PER_MASK)
+		return ghost_refuse(g, -EOPNOTSUPP, "image: personality %#x: not supported",
+				    le32_to_cpu(rec->personality));
+	return 0;
+}
+
+static void set_addresses(struct mm_struct *mm, const struct ghost_rec_mm *rec)
+{
+	unsigned int i;
+
+	mmap_write_lock(mm);
+	spin_lock(&mm->arg_lock);
+	mm->start_code = le64_to_cpu(rec->start_code);
+	mm->end_code = le64_to_cpu(rec->end_code);
+	mm->start_data = le64_to_cpu(rec->start_data);
+	mm->end_data = le64_to_cpu(rec->end_data);
+	mm->start_brk = le64_to_cpu(rec->start_brk);
+	mm->brk = le64_to_cpu(rec->brk);
+	mm->start_stack = le64_to_cpu(rec->start_stack);
+	mm->arg_start = le64_to_cpu(rec->arg_start);
+	mm->arg_end = le64_to_cpu(rec->arg_end);
+	mm->env_start = le64_to_cpu(rec->env_start);
+	mm->env_end = le64_to_cpu(rec->env_end);
+	spin_unlock(&mm->arg_lock);
+	mm->task_size = TASK_SIZE;
+	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
+	mm->mmap_base = le64_to_cpu(rec->mmap_base);
+	for (i = 0; i < AT_VECTOR_SIZE; i++)
+		mm->saved_auxv[i] = i < le32_to_cpu(rec->nr_auxv) ? le64_to_cpu(rec->auxv[i]) : 0;
+	mm->saved_auxv[AT_VECTOR_SIZE - 2] = AT_NULL;
+	mm->saved_auxv[AT_VECTOR_SIZE - 1] = AT_NULL;
+	mmap_write_unlock(mm);
+}
+
+/* The checks are those of prctl(PR_SET_MM_EXE_FILE) */
+static int set_exe(struct ghost *g, u32 ref)
+{
+	struct file *file;
+	int ret;
+
+	if (!ref)
+		return 0;
+	file = ghost_ref_file(g, ref);
+	if (!file)
+		return ghost_refuse(g, -EBADMSG, "image: memory: no such executable");
+	if (!S_ISREG(file_inode(file)->i_mode) || path_noexec(&file->f_path) ||
+	    file_permission(file, MAY_EXEC))
+		return ghost_refuse(g, -EACCES, "executable: the importer may not execute it");
+	ret = replace_mm_exe_file(current->mm, file);
+	return ret ? ghost_refuse(g, ret, "executable: cannot be set") : 0;
+}
+
+int ghost_import_mm(struct ghost *g)
+{
+	struct ghost_rec_mm *rec = kzalloc(sizeof(*rec), GFP_KERNEL);
+	struct mm_struct *mm;
+	int ret;
+
+	if (!rec)
+		return -ENOMEM;
+	g->mmrec = rec;
+	ret = ghost_get(g, GHOST_REC_MM, rec, sizeof(*rec));
+	if (!ret)
+		ret = check_map_addr(g, rec);
+	if (ret)
+		return ret;
+	mm = g->source ? dup_mm(current, g->source->mm, true) : mm_alloc();
+	if (!mm)
+		return -ENOMEM;
+	ret = switch_mm_to(mm);
+	if (ret)
+		return ret;
+	g->has_mm = true;
+	arch_ghost_new_mm();
+	set_addresses(mm, rec);
+	ret = set_exe(g, le32_to_cpu(rec->exe));
+	if (!ret && !g->source && rec->vdso &&
+	    arch_ghost_map_vdso(le64_to_cpu(rec->vdso)))
+		ret = ghost_refuse(g, -EEXIST, "vDSO: no room at %#llx", le64_to_cpu(rec->vdso));
+	return ret;
+}
+
+static int refuse_vma(struct ghost *g, const struct ghost_rec_vma *rec, int err, const char *what)
+{
+	return ghost_refuse(g, err, "mapping %llx-%llx: %s", le64_to_cpu(rec->start),
+			    le64_to_cpu(rec->end), what);
+}
+
+static int check_vma_rec(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	u64 start = le64_to_cpu(rec->start), end = le64_to_cpu(rec->end);
+	u64 unknown = le64_to_cpu(rec->flags);
+	unsigned int i;
+
+	if (!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end) || start >= end || end > TASK_SIZE_MAX ||
+	    !PAGE_ALIGNED(le64_to_cpu(rec->offset)) || (s64)le64_to_cpu(rec->offset) < 0)
+		return refuse_vma(g, rec, -EBADMSG, "not a mapping");
+	for (i = 0; i < ARRAY_SIZE(vma_flags); i++)
+		unknown &= ~vma_flags[i].image;
+	if (unknown)
+		return refuse_vma(g, rec, -EOPNOTSUPP, "unknown property");
+	if (rec->flags & cpu_to_le64(GHOST_VMA_SHARED) && !rec->object)
+		return refuse_vma(g, rec, -EBADMSG, "shared, but no object");
+	return 0;
+}
+
+static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	u64 flags = le64_to_cpu(rec->flags);
+	unsigned long start = le64_to_cpu(rec->start), prot = 0, mflags = MAP_FIXED_NOREPLACE;
+	struct file *file = NULL;
+	unsigned long ret;
+
+	if (rec->object) {
+		file = ghost_ref_file(g, le32_to_cpu(rec->object));
+		if (!file)
+			return refuse_vma(g, rec, -EBADMSG, "no such file");
+	} else {
+		mflags |= MAP_ANONYMOUS;
+	}
+	if (flags & GHOST_VMA_READ)
+		prot |= PROT_READ;
+	if (flags & GHOST_VMA_WRITE)
+		prot |= PROT_WRITE;
+	if (flags & GHOST_VMA_EXEC)
+		prot |= PROT_EXEC;
+	if (flags & GHOST_VMA_DROPPABLE)
+		mflags |= MAP_DROPPABLE;
+	else if (flags & GHOST_VMA_SHARED)
+		mflags |= MAP_SHARED;
+	else
+		mflags |= MAP_PRIVATE;
+	if (flags & GHOST_VMA_GROWSDOWN)
+		mflags |= MAP_GROWSDOWN;
+	if (flags & GHOST_VMA_NORESERVE)
+		mflags |= MAP_NORESERVE;
+	ret = vm_mmap(file, start, le64_to_cpu(rec->end) - start, prot, mflags,
+		      le64_to_cpu(rec->offset));
+	if (ret == start)
+		return 0;
+	if (!IS_ERR_VALUE(ret))
+		ret = -EEXIST;
+	return refuse_vma(g, rec, ret, "cannot be mapped");
+}
+
+static int advise_vma(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	u64 flags = le64_to_cpu(rec->flags);
+	unsigned long start = le64_to_cpu(rec->start);
+	unsigned int i;
+	int ret;
+
+	if (flags & GHOST_VMA_DROPPABLE)	/* MAP_DROPPABLE says all of it */
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(vma_flags); i++) {
+		if (!vma_flags[i].advice || !(flags & vma_flags[i].image))
+			continue;
+		ret = do_madvise(current->mm, start, le64_to_cpu(rec->end) - start,
+				 vma_flags[i].advice);
+		if (ret)
+			return refuse_vma(g, rec, ret, "madvise() refuses");
+	}
+	return 0;
+}
+
+#ifdef CONFIG_ANON_VMA_NAME
+static int name_vma(struct ghost *g, const struct ghost_rec_vma *rec, const char *name)
+{
+	struct anon_vma_name *anon_name;
+	int ret;
+
+	if (strlen(name) >= 80)
+		return refuse_vma(g, rec, -EBADMSG, "name too long");
+	anon_name = anon_vma_name_alloc(name);
+	if (!anon_name)
+		return -ENOMEM;
+	mmap_write_lock(current->mm);
+	ret = madvise_set_anon_name(current->mm, le64_to_cpu(rec->start),
+				    le64_to_cpu(rec->end) - le64_to_cpu(rec->start), anon_name);
+	mmap_write_unlock(current->mm);
+	anon_vma_name_put(anon_name);
+	return ret ? refuse_vma(g, rec, ret, "cannot be named") : 0;
+}
+#else
+/* A name is only for people who read /proc/PID/maps */
+static int name_vma(struct ghost *g, const struct ghost_rec_vma *rec, const char *name)
+{
+	return 0;
+}
+#endif
+
+/* Locked memory is locked when its contents are there */
+struct ghost_locked {
+	struct list_head list;
+	unsigned long start;
+	unsigned long len;
+	unsigned long flags;
+};
+
+static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	struct ghost_locked *l;
+
+	if (!(rec->flags & cpu_to_le64(GHOST_VMA_LOCKED)))
+		return 0;
+	l = kmalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	if (!l)
+		return -ENOMEM;
+	l->start = le64_to_cpu(rec->start);
+	l->len = le64_to_cpu(rec->end) - l->start;
+	l->flags = rec->flags & cpu_to_le64(GHOST_VMA_LOCKONFAULT) ? MLOCK_ONFAULT : 0;
+	list_add_tail(&l->list, &g->locked);
+	return 0;
+}
+
+int ghost_import_vma(struct ghost *g)
+{
+	struct ghost_rec_vma rec;
+	const char *name = NULL;
+	int ret = ghost_get_head(g, GHOST_REC_VMA, &rec, sizeof(rec));
+
+	if (ret)
+		return ret;
+	if (rec.name_len)
+		name = ghost_get_name(g, sizeof(rec), le32_to_cpu(rec.name_len));
+	else
+		name = ghost_get_tail(g, sizeof(rec), 0);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	if (!g->has_mm)
+		return ghost_refuse(g, -EBADMSG, "image: mapping without an address space");
+	if (rec.flags == cpu_to_le64(GHOST_VMA_VDSO))
+		return 0;	/* came with the address space */
+	ret = check_vma_rec(g, &rec);
+	if (!ret)
+		ret = note_locked(g, &rec);
+	/* Private memory of a kept ghost is there already */
+	if (ret || (g->source && !ghost_is_shm(g, le32_to_cpu(rec.object))))
+		return ret;
+	ret = map_vma(g, &rec);
+	if (!ret)
+		ret = advise_vma(g, &rec);
+	if (!ret && rec.name_len)
+		ret = name_vma(g, &rec, name);
+	return ret;
+}
+
+static int lock_memory(struct ghost *g, u32 flags)
+{
+	struct ghost_locked *l, *tmp;
+	int ret = 0;
+
+	list_for_each_entry_safe(l, tmp, &g->locked, list) {
+		if (!ret && arch_ghost_call(__NR_mlock2, l->start, l->len, l->flags, 0, 0, 0))
+			ret = ghost_refuse(g, -EPERM, "mapping %lx-%lx: cannot be locked",
+					   l->start, l->start + l->len);
+		list_del(&l->list);
+		kfree(l);
+	}
+	if (ret || !(flags & GHOST_MM_LOCK_FUTURE))
+		return ret;
+	if (arch_ghost_call(__NR_mlockall, flags & GHOST_MM_LOCK_ONFAULT ?
+			    MCL_FUTURE | MCL_ONFAULT : MCL_FUTURE, 0, 0, 0, 0, 0))
+		return ghost_refuse(g, -EPERM, "memory: mlockall() refuses");
+	return 0;
+}
+
+/**
+ * ghost_finish_mm() - what can only be set when all memory is in place; sleeps
+ * @g: the import
+ * Return: 0, or a negative errno with the reason in the report.
+ */
+int ghost_finish_mm(struct ghost *g)
+{
+	struct mm_struct *mm = current->mm;
+	u32 flags;
+	int ret;
+
+	if (!g->has_mm)
+		return ghost_refuse(g, -EBADMSG, "image: no address space");
+	flags = le32_to_cpu(g->mmrec->flags);
+	ret = lock_memory(g, flags);
+	if (ret)
+		return ret;
+	set_personality(le32_to_cpu(g->mmrec->personality));
+	set_mask_bits(&mm->flags, MMF_DUMP_FILTER_MASK,
+		      (unsigned long)le32_to_cpu(g->mmrec->dump_filter) << MMF_DUMP_FILTER_SHIFT);
+	if (flags & GHOST_MM_DISABLE_THP)
+		set_bit(MMF_DISABLE_THP, &mm->flags);
+	else
+		clear_bit(MMF_DISABLE_THP, &mm->flags);
+	if (flags & (GHOST_MM_HAS_MDWE | GHOST_MM_HAS_MDWE_NO_INHERIT))
+		set_bit(MMF_HAS_MDWE, &mm->flags);
+	if (flags & GHOST_MM_HAS_MDWE_NO_INHERIT)
+		set_bit(MMF_HAS_MDWE_NO_INHERIT, &mm->flags);
+	return 0;
+}
+
+/**
+ * ghost_locked_free() - forget what was to be locked
+ * @g: the import
+ */
+void ghost_locked_free(struct ghost *g)
+{
+	struct ghost_locked *l, *tmp;
+
+	list_for_each_entry_safe(l, tmp, &g->locked, list) {
+		list_del(&l->list);
+		kfree(l);
+	}
+}

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: the contents of private memory
+ *
+ * An export walks the page tables of the snapshot and takes references to anonymous pages, a
+ * batch at a time; they are written with no lock held. They cannot change: whoever writes to
+ * the memory gets a copy. What is not anonymous is still in its file, what is all zeros needs
+ * no page. An import puts pages straight into the page tables.
+ */
+#include <linux/bvec.h>
+#include <linux/huge_mm.h>
+#include <linux/hugetlb.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pagewalk.h>
+#include <linux/pgalloc.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/swapops.h>
+#include <linux/userfaultfd_k.h>
+
+#include "ghost.h"
+
+/* One page, or one huge page, that was found in the snapshot */
+struct found {
+	unsigned long addr;		/* bit 0: huge; bit 1: in anonymous memory */
+	struct page *page;
+};
+
+#define FOUND_HUGE	1UL
+#define FOUND_ANON	2UL
+
+/**
+ * struct page_batch - pages on their way out
+ * @found: what the walk found, with references
+ * @nr_found: entries of it
+ * @nr_pages: pages in them
+ * @next: where the walk goes on
+ * @why: what stopped it
+ * @bvec: what is written
+ * @rec: and its table of runs
+ */
+struct page_batch {
+	struct found found[GHOST_PAGES_BATCH];
+	unsigned int nr_found;
+	unsigned int nr_pages;
+	unsigned long next;
+	enum {
+		WALK_GOES_ON,
+		WALK_FULL,		/* no room in the batch */
+		WALK_SWAPPED,		/* the page at @next is to be fetched */
+		WALK_MIGRATING,		/* the page at @next is being moved */
+		WALK_POISONED,		/* the page at @next is lost */
+	} why;
+	struct bio_vec bvec[GHOST_PAGES_BATCH];
+	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
+	__le64 run[GHOST_PAGES_BATCH];
+};
+
+static struct page_batch *batch_alloc(void)
+{
+	return kvzalloc(sizeof(struct page_batch), GFP_KERNEL);
+}
+
+static int stop_walk(struct page_batch *b, unsigned long addr, int why)
+{
+	b->next = addr;
+	b->why = why;
+	return 1;
+}
+
+static int add_found(struct page_batch *b, struct vm_area_struct *vma, unsigned long addr,
+		     struct page *page, unsigned int nr)
+{
+	unsigned long flags = (nr > 1 ? FOUND_HUGE : 0) | (vma_is_anonymous(vma) ? FOUND_ANON : 0);
+
+	if (b->nr_pages + nr > GHOST_PAGES_BATCH)
+		return stop_walk(b, addr, WALK_FULL);
+	folio_get(page_folio(page));
+	b->found[b->nr_found].addr = addr | flags;
+	b->found[b->nr_found].page = page;
+	b->nr_found++;
+	b->nr_pages += nr;
+	return 0;
+}
+
+static int walk_not_present(struct page_batch *b, unsigned long addr, pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	if (!non_swap_entry(entry))
+		return stop_walk(b, addr, WALK_SWAPPED);
+	if (is_migration_entry(entry))
+		return stop_walk(b, addr, WALK_MIGRATING);
+	/* Markers of userfaultfd: nothing is there, and nobody waits any more */
+	if (is_pte_marker_entry(entry) && !(pte_marker_get(entry) & PTE_MARKER_POISONED))
+		return 0;
+	return stop_walk(b, addr, WALK_POISONED);
+}
+
+static int walk_pte(struct page_batch *b, struct vm_area_struct *vma, unsigned long addr,
+		    pte_t pte)
+{
+	struct page *page;
+
+	if (pte_none(pte))
+		return 0;
+	if (!pte_present(pte))
+		return walk_not_present(b, addr, pte);
+	page = vm_normal_page(vma, addr, pte);
+	if (!page || !folio_test_anon(page_folio(page)))
+		return 0;
+	return add_found(b, vma, addr, page, 1);
+}
+
+static int walk_huge(struct page_batch *b, struct vm_area_struct *vma, unsigned long addr,
+		     pmd_t pmd)
+{
+	struct page *page;
+
+	if (!pmd_present(pmd))
+		return stop_walk(b, addr, WALK_MIGRATING);
+	page = vm_normal_page_pmd(vma, addr, pmd);
+	if (!page || is_huge_zero_pmd(pmd) || !folio_test_anon(page_folio(page)))
+		return 0;
+	return add_found(b, vma, addr, page, HPAGE_PMD_NR);
+}
+
+static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	struct page_batch *b = walk->private;
+	pte_t *start, *pte;
+	spinlock_t *ptl;
+	int ret = 0;
+
+	ptl = pmd_trans_huge_lock(pmd, vma);
+	if (ptl) {
+		ret = walk_huge(b, vma, addr & HPAGE_PMD_MASK, *pmd);
+		spin_unlock(ptl);
+		return ret;
+	}
+	start = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!start) {
+		walk->action = ACTION_AGAIN;
+		return 0;
+	}
+	for (pte = start; !ret && addr < end; pte++, addr += PAGE_SIZE)
+		ret = walk_pte(b, vma, addr, ptep_get(pte));
+	pte_unmap_unlock(start, ptl);
+	return ret;
+}
+
+static const struct mm_walk_ops walk_ops = {
+	.pmd_entry = walk_pmd,
+	.walk_lock = PGWALK_RDLOCK,
+};
+
+/* Mappings whose contents belong into an image */
+static bool has_contents(struct vm_area_struct *vma)
+{
+	return vma->anon_vma && !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP | VM_DROPPABLE));
+}
+
+/* Fill the batch from @b->next on. Returns false behind the last page. */
+static bool walk_snapshot(struct mm_struct *mm, struct page_batch *b)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, b->next);
+
+	b->why = WALK_GOES_ON;
+	for_each_vma(vmi, vma) {
+		if (!has_contents(vma))
+			continue;
+		if (walk_page_range_vma(vma, max(vma->vm_start, b->next), vma->vm_end, &walk_ops, b))
+			return true;
+	}
+	return false;
+}
+
+/* Get the page at @b->next from swap; mmap_lock is held for reading and may be dropped */
+static int fetch_swapped(struct mm_struct *mm, struct page_batch *b)
+{
+	struct vm_area_struct *vma;
+	struct page *page;
+	int locked = 1;
+	long n;
+	int ret;
+
+	n = get_user_pages_remote(mm, b->next, 1, FOLL_FORCE, &page, &locked);
+	if (!locked)
+		mmap_read_lock(mm);
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
+	vma = vma_lookup(mm, b->next);
+	ret = vma ? add_found(b, vma, b->next, page, 1) : -EFAULT;
+	put_page(page);
+	if (ret > 0)		/* full: it comes again, and will be there then */
+		return 0;
+	if (!ret)
+		b->next += PAGE_SIZE;
+	return ret;
+}
+
+/* Collect a batch. Returns 1 if there may be more, 0 at the end, or a negative errno. */
+static int collect(struct ghost *g, struct page_batch *b)
+{
+	struct mm_struct *mm = g->mm;
+	int ret = 0;
+
+	mmap_read_lock(mm);
+	while (walk_snapshot(mm, b)) {
+		if (b->why == WALK_FULL) {
+			ret = 1;
+			break;
+		}
+		if (b->why == WALK_POISONED) {
+			ret = ghost_refuse(g, -EIO, "page %lx: lost by the hardware", b->next);
+			break;
+		}
+		if (b->why == WALK_SWAPPED) {
+			ret = fetch_swapped(mm, b);
+			if (ret)
+				break;
+			continue;
+		}
+		/* Being moved: that ends soon, but not while we hold the lock */
+		mmap_read_unlock(mm);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		schedule_timeout_uninterruptible(1);
+		mmap_read_lock(mm);
+	}
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static bool page_is_zero(struct page *page)
+{
+	void *addr = kmap_local_page(page);
+	bool zero = !memchr_inv(addr, 0, PAGE_SIZE);
+
+	kunmap_local(addr);
+	return zero;
+}
+
+/* In anonymous memory a page of zeros is as good as none */
+static bool needs_no_page(const struct found *f)
+{
+	unsigned int i, nr = f->addr & FOUND_HUGE ? HPAGE_PMD_NR : 1;
+
+	if (!(f->addr & FOUND_ANON))
+		return false;
+	for (i = 0; i < nr; i++)
+		if (!page_is_zero(f->page + i))
+			return false;
+	return true;
+}
+
+/* One more page at @addr in the table of runs */
+static void add_run(struct page_batch *b, unsigned int *nr_runs, unsigned long addr)
+{
+	u64 last = *nr_runs ? le64_to_cpu(b->rec.run[*nr_runs - 1]) : GHOST_PAGES_HUGE;
+	u64 nr = (last & GHOST_PAGES_NR_MASK) + 1;
+
+	if (!(last & GHOST_PAGES_HUGE) && nr <= GHOST_PAGES_NR_MASK &&
+	    (last & GHOST_PAGES_ADDR_MASK) + nr * PAGE_SIZE == addr)
+		b->rec.run[*nr_runs - 1] = cpu_to_le64(last + 1);
+	else
+		b->rec.run[(*nr_runs)++] = cpu_to_le64(addr);
+}
+
+static void put_found(struct page_batch *b)
+{
+	while (b->nr_found)
+		put_page(b->found[--b->nr_found].page);
+	b->nr_pages = 0;
+}
+
+static int write_batch(struct ghost *g, struct page_batch *b)
+{
+	unsigned int i, nr_bvec = 0, nr_runs = 0;
+	int ret = 0;
+
+	for (i = 0; i < b->nr_found; i++) {
+		struct found *f = &b->found[i];
+		unsigned long addr = f->addr & PAGE_MASK;
+
+		if (needs_no_page(f))
+			continue;
+		if (f->addr & FOUND_HUGE) {
+			b->rec.run[nr_runs++] = cpu_to_le64(addr | GHOST_PAGES_HUGE |
+							    (HPAGE_PMD_NR - 1));
+			bvec_set_page(&b->bvec[nr_bvec++], f->page, HPAGE_PMD_SIZE, 0);
+		} else {
+			add_run(b, &nr_runs, addr);
+			bvec_set_page(&b->bvec[nr_bvec++], f->page, PAGE_SIZE, 0);
+		}
+	}
+	b->rec.nr_runs = cpu_to_le32(nr_runs);
+	if (nr_bvec)
+		ret = ghost_write_pages_record(g, GHOST_REC_PAGES, &b->rec, b->bvec, nr_bvec);
+	put_found(b);
+	return ret;
+}
+
+/*
+ * What is written is not needed any more. To let go of it bounds the memory that the process
+ * pays for copies while it runs on.
+ */
+static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long to)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, from);
+
+	mmap_read_lock(mm);
+	for_each_vma_range(vmi, vma, to) {
+		unsigned long start = max(vma->vm_start, from);
+
+		if (has_contents(vma))
+			zap_page_range_single(vma, start, min(vma->vm_end, to) - start, NULL);
+	}
+	mmap_read_unlock(mm);
+}
+
+/**
+ * ghost_write_pages() - write the contents of the snapshot; sleeps
+ * @g: the export; its snapshot is empty afterwards
+ * Return: 0, or a negative errno.
+ */
+int ghost_write_pages(struct ghost *g)
+{
+	struct page_batch *b = batch_alloc();
+	unsigned long from;
+	int more, ret;
+
+	if (!b)
+		return -ENOMEM;
+	do {
+		from = b->next;
+		more = collect(g, b);
+		ret = min(more, 0);
+		if (!ret)
+			ret = write_batch(g, b);
+		if (!ret && more)
+			zap_written(g->mm, from, b->next);
+	} while (!ret && more);
+	put_found(b);
+	kvfree(b);
+	return ret;
+}
+
+int ghost_export_pages(struct ghost *g, struct task_struct *t)
+{
+	return ghost_put_later(g, GHOST_REC_PAGES, 0);
+}
+
+/*
+ * Pages on their way in. Those of a huge page are faulted in and read in place; others are
+ * read first, then put into the page table.
+ */
+struct in_batch {
+	struct bio_vec bvec[GHOST_PAGES_BATCH];
+	unsigned int nr;
+	struct page *huge[HPAGE_PMD_NR];
+	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
+	__le64 run[GHOST_PAGES_BATCH];
+};
+
+static int refuse_page(struct ghost *g, unsigned long addr, int err, const char *what)
+{
+	return ghost_refuse(g, err, "image: page %lx: %s", addr, what);
+}
+
+static struct vm_area_struct *lookup_run(struct mm_struct *mm, unsigned long addr, u64 nr)
+{
+	struct vm_area_struct *vma;
+
+	mmap_assert_locked(mm);
+	vma = vma_lookup(mm, addr);
+	if (!vma || nr > (vma->vm_end - addr) >> PAGE_SHIFT || is_vm_hugetlb_page(vma) ||
+	    vma->vm_flags & (VM_SHARED | VM_MAYSHARE | VM_IO | VM_PFNMAP | VM_MIXEDMAP |
+			     VM_DROPPABLE))
+		return NULL;
+	return vma;
+}
+
+static int prepare_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	long n = -EFAULT, i;
+
+	mmap_read_lock(mm);
+	vma = lookup_run(mm, addr, HPAGE_PMD_NR);
+	if (vma && vma_is_anonymous(vma))
+		n = get_user_pages(addr, HPAGE_PMD_NR, FOLL_WRITE | FOLL_FORCE, b->huge);
+	mmap_read_unlock(mm);
+	for (i = 0; i < n; i++)
+		bvec_set_page(&b->bvec[b->nr++], b->huge[i], PAGE_SIZE, 0);
+	if (n == HPAGE_PMD_NR)
+		return 0;
+	if (n < 0)
+		return refuse_page(g, addr, n == -EFAULT ? -EBADMSG : n, "no room for a huge page");
+	return -ENOMEM;
+}
+
+static int prepare_small(struct in_batch *b, unsigned int nr)
+{
+	struct folio *folio;
+
+	while (nr--) {
+		folio = folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+		if (!folio)
+			return -ENOMEM;
+		bvec_set_folio(&b->bvec[b->nr++], folio, PAGE_SIZE, 0);
+	}
+	return 0;
+}
+
+static int prepare_runs(struct ghost *g, struct in_batch *b)
+{
+	unsigned int i, total = le32_to_cpu(b->rec.nr_pages);
+	int ret = 0;
+
+	for (i = 0; !ret && i < le32_to_cpu(b->rec.nr_runs); i++) {
+		u64 run = le64_to_cpu(b->rec.run[i]);
+		unsigned long addr = run & GHOST_PAGES_ADDR_MASK;
+		unsigned int nr = (run & GHOST_PAGES_NR_MASK) + 1;
+
+		if (addr >= TASK_SIZE_MAX || nr > total - b->nr)
+			return refuse_page(g, addr, -EBADMSG, "not in the memory of the process");
+		if (!(run & GHOST_PAGES_HUGE))
+			ret = prepare_small(b, nr);
+		else if (nr == HPAGE_PMD_NR && IS_ALIGNED(addr, HPAGE_PMD_SIZE))
+			ret = prepare_huge(g, b, addr);
+		else
+			ret = refuse_page(g, addr, -EBADMSG, "not a huge page");
+	}
+	if (!ret && b->nr != total)
+		ret = ghost_refuse(g, -EBADMSG, "image: number of pages");
+	return ret;
+}
+
+static pmd_t *alloc_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
+	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+
+	return pmd && !pte_alloc(mm, pmd) ? pmd : NULL;
+}
+
+static int install_page(struct vm_area_struct *vma, unsigned long addr, struct bio_vec *bv)
+{
+	struct folio *folio = page_folio(bv->bv_page);
+	pmd_t *pmd;
+	int ret;
+
+	if (mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
+		return -ENOMEM;
+	__folio_mark_uptodate(folio);
+	pmd = alloc_pmd(vma->vm_mm, addr);
+	if (!pmd)
+		return -ENOMEM;
+	do {
+		ret = mfill_atomic_install_pte(pmd, vma, addr, bv->bv_page, true, 0);
+	} while (ret == -EAGAIN);
+	if (!ret)
+		bv->bv_page = NULL;	/* the page table has our reference */
+	return ret;
+}
+
+static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
+		       unsigned long addr, unsigned int nr)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned int i;
+	int ret = -EFAULT;
+
+	mmap_read_lock(mm);
+	vma = lookup_run(mm, addr, nr);
+	if (vma)
+		ret = anon_vma_prepare(vma);
+	for (i = 0; !ret && i < nr; i++)
+		ret = install_page(vma, addr + i * PAGE_SIZE, &b->bvec[first + i]);
+	mmap_read_unlock(mm);
+	if (ret == -EFAULT || ret == -EEXIST)
+		return refuse_page(g, addr, -EBADMSG, "not private memory, or there twice");
+	return ret;
+}
+
+static int install_runs(struct ghost *g, struct in_batch *b)
+{
+	unsigned int i, first = 0;
+	int ret = 0;
+
+	for (i = 0; !ret && i < le32_to_cpu(b->rec.nr_runs); i++) {
+		u64 run = le64_to_cpu(b->rec.run[i]);
+		unsigned int nr = (run & GHOST_PAGES_NR_MASK) + 1;
+
+		if (!(run & GHOST_PAGES_HUGE))
+			ret = install_run(g, b, first, run & GHOST_PAGES_ADDR_MASK, nr);
+		first += nr;
+	}
+	return ret;
+}
+
+int ghost_import_pages(struct ghost *g)
+{
+	struct in_batch *b;
+	int ret;
+
+	if (!g->has_mm)
+		return ghost_refuse(g, -EBADMSG, "image: pages without an address space");
+	if (g->source) {	/* they came with the snapshot */
+		ghost_skip_later(g);
+		return 0;
+	}
+	b = kvzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	ret = ghost_read_pages_head(g, GHOST_REC_PAGES, &b->rec);
+	if (!ret)
+		ret = prepare_runs(g, b);
+	if (!ret)
+		ret = ghost_read_pages_data(g, b->bvec, b->nr);
+	if (!ret)
+		ret = install_runs(g, b);
+	while (b->nr)
+		if (b->bvec[--b->nr].bv_page)
+			put_page(b->bvec[b->nr].bv_page);
+	kvfree(b);
+	return ret;
+}
