@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: one export: check, park, capture, let go, write
+ */
+#include <linux/ktime.h>
+#include <linux/ptrace.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "ghost.h"
+
+/* A thread of the process that still has memory: the leader may have ended first */
+static struct task_struct *get_live_thread(struct pid *pid)
+{
+	struct task_struct *p, *t, *live = NULL;
+
+	rcu_read_lock();
+	p = pid_task(pid, PIDTYPE_TGID);
+	if (p) {
+		for_each_thread(p, t) {
+			if (t->exit_state || t->flags & PF_EXITING)
+				continue;
+			live = get_task_struct(t);
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return live;
+}
+
+static int check_permission(struct ghost *g, struct task_struct *p)
+{
+	struct task_struct *t;
+	unsigned int n = 0;
+	bool ok = true;
+
+	if (same_thread_group(p, current))
+		return 0;
+	rcu_read_lock();
+	for_each_thread(p, t)
+		n++;
+	rcu_read_unlock();
+	/* A thread may have credentials of its own; the one of the leader is not enough */
+	if (!ptrace_may_access(p->group_leader, PTRACE_MODE_ATTACH_REALCREDS) ||
+	    !ptrace_may_access(p, PTRACE_MODE_ATTACH_REALCREDS))
+		ok = false;
+	return ok ? 0 : ghost_refuse(g, -EPERM, "process: the caller may not trace it");
+}
+
+static int check(struct ghost *g)
+{
+	struct task_struct *p = get_live_thread(g->pid);
+	int ret;
+
+	if (!p)
+		return ghost_refuse(g, -ESRCH, "process: gone");
+	ret = check_permission(g, p);
+	if (!ret)
+		ret = ghost_check_kinds(g, p);
+	put_task_struct(p);
+	return ret;
+}
+
+/* The process is parked. What was found before may have changed since. */
+static int capture(struct ghost *g)
+{
+	struct task_struct *p = get_live_thread(g->pid);
+	int ret;
+
+	if (!p)
+		return ghost_refuse(g, -ESRCH, "process: gone");
+	ret = check_permission(g, p);
+	if (!ret)
+		ret = ghost_check_kinds(g, p);
+	if (!ret)
+		ret = ghost_export_kinds(g, p);
+	put_task_struct(p);
+	if (!ret && !ghost_still_parked(g))
+		ret = ghost_refuse(g, -ESRCH, "process: was killed or continued meanwhile");
+	return ret;
+}
+
+static int write_out(struct ghost *g)
+{
+	const struct ghost_resource_ops *ops = g->res.ops;
+
+	g->write_pages = ghost_write_pages;
+	g->write_shm_pages = ghost_write_shm_pages;
+	return ops->keep ? ops->keep(&g->res, g) : ghost_write_image(g);
+}
+
+static void send_to_process(struct ghost *g, int sig)
+{
+	struct task_struct *p = get_pid_task(g->pid, PIDTYPE_TGID);
+
+	if (!p)
+		return;
+	do_send_sig_info(sig, SEND_SIG_PRIV, p, PIDTYPE_TGID);
+	put_task_struct(p);
+}
+
+/*
+ * The image may be bigger than the snapshot because the snapshot is used up as it is
+ * written; so count before.
+ */
+static void count_pages(struct ghost *g)
+{
+	if (g->mm)
+		g->stats.pages = get_mm_counter(g->mm, MM_ANONPAGES) +
+				 get_mm_counter(g->mm, MM_SWAPENTS);
+}
+
+/**
+ * ghost_export() - export a process; sleeps
+ * @g: the export, with a resource plugged in unless it is a check
+ * @self: record of current if it exports its own process and is at its ghost point, or NULL
+ *
+ * If it fails the process runs on as if nothing had happened.
+ *
+ * Return: 0, or a negative errno, mostly with the reason in the report.
+ */
+int ghost_export(struct ghost *g, struct ghost_thread *self)
+{
+	ktime_t start = ktime_get(), stopped, parked;
+	bool kill = g->flags & GHOST_EXPORT_KILL;
+	int ret;
+
+	ret = check(g);
+	if (ret || g->mode == GHOST_MODE_CHECK)
+		return ret ?: g->refused ? -EOPNOTSUPP : 0;
+
+	stopped = ktime_get();
+	ret = ghost_park_all(g, self);
+	parked = ktime_get();
+	if (!ret)
+		ret = capture(g);
+	count_pages(g);
+	if (!ret && g->flags & GHOST_EXPORT_STOP)
+		send_to_process(g, SIGSTOP);
+	if (ret || !kill)
+		ghost_unpark_all(g);
+	g->stats.stop_ns = ktime_to_ns(ktime_sub(ktime_get(), stopped));
+	g->stats.park_ns = ktime_to_ns(ktime_sub(parked, stopped));
+	if (!ret)
+		ret = write_out(g);
+	if (!ret && kill)
+		send_to_process(g, SIGKILL);
+	ghost_unpark_all(g);
+	g->stats.threads = g->nr_threads;
+	g->stats.bytes = g->pos;
+	g->stats.total_ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	return ret;
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: one import: an embryo is made and becomes a process, or is killed
+ *
+ * The embryo is a new task that has not been in user mode yet. It rebuilds everything on
+ * itself, at its ghost point. What it got is given back by its death if the import fails.
+ */
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/freezer.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/jobctl.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/wait.h>
+#include <uapi/linux/wait.h>
+
+#include "ghost.h"
+
+/* First thing that a new task does: all else happens at its ghost point */
+static void go_to_ghost_point(struct ghost_thread *gt)
+{
+	/*
+	 * Only SIGKILL may come through, as with a user worker. Others stay pending, if they are
+	 * for the process, until the thread has its own mask.
+	 */
+	spin_lock_irq(&current->sighand->siglock);
+	siginitsetinv(&current->blocked, sigmask(SIGKILL));
+	recalc_sigpending();
+	spin_unlock_irq(&current->sighand->siglock);
+	gt->task = get_task_struct(current);
+	current->ghost = gt;
+	set_thread_flag(TIF_GHOST);
+}
+
+static int start_thread_of_embryo(void *arg)
+{
+	go_to_ghost_point(arg);
+	return 0;
+}
+
+static int start_embryo(void *arg)
+{
+	struct ghost_thread *gt = arg;
+	struct ghost *g = gt->g;
+
+	go_to_ghost_point(gt);
+	WRITE_ONCE(g->embryo, get_task_struct(current));
+	wake_up_all(&g->wait);
+	return 0;
+}
+
+/* Let current go to user mode with what it has got, which may be an interrupted call */
+static void leave_ghost_point(struct ghost_thread *gt, struct pt_regs *regs)
+{
+	current->ghost = NULL;
+	if (ghost_restart_pending(regs))
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
+	ghost_thread_put(gt);
+}
+
+/* What a thread of the embryo does at its ghost point */
+static int run_thread(struct ghost_thread *gt, struct pt_regs *regs)
+{
+	struct ghost *g = gt->g;
+	int ret = ghost_apply_thread(gt, regs);
+
+	spin_lock(&g->lock);
+	if (ret && !g->error)
+		g->error = ret;
+	g->nr_ready++;
+	spin_unlock(&g->lock);
+	wake_up_all(&g->wait);
+	/* Not committed: we are killed with the rest */
+	wait_event_state(g->wait, READ_ONCE(g->committed), (TASK_KILLABLE | TASK_FREEZABLE));
+	leave_ghost_point(gt, regs);
+	ghost_put_ghost(g);
+	return 0;
+}
+
+static int clone_task(struct ghost *g, struct ghost_thread *gt, u64 flags, int (*fn)(void *),
+		      u32 old_pid)
+{
+	pid_t set_tid = old_pid;
+	struct kernel_clone_args args = {
+		.flags = flags | CLONE_VM | CLONE_UNTRACED,
+		.fn = fn,
+		.fn_arg = gt,
+	};
+	pid_t pid;
+
+	if (g->flags & GHOST_IMPORT_KEEP_PID) {
+		args.set_tid = &set_tid;
+		args.set_tid_size = 1;
+	}
+	ghost_thread_get(gt);
+	ghost_get_ghost(g);
+	pid = kernel_clone(&args);
+	if (pid < 0) {
+		ghost_thread_put(gt);
+		ghost_put_ghost(g);
+	}
+	/* A signal came in between; for a thread of the embryo that is its end */
+	return pid == -ERESTARTNOINTR ? -EINTR : pid;
+}
+
+static int start_threads(struct ghost *g)
+{
+	struct ghost_thread *gt;
+	u32 n = 0;
+	int ret;
+
+	list_for_each_entry(gt, &g->threads, list) {
+		if (!n++)
+			continue;	/* the leader: current */
+		gt->run = run_thread;
+		ret = clone_task(g, gt, CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+				 CLONE_SYSVSEM, start_thread_of_embryo, le32_to_cpu(gt->rec.tid));
+		if (ret < 0)
+			return ghost_refuse(g, ret, "thread %u: cannot be made (%pe)",
+					    le32_to_cpu(gt->rec.tid), ERR_PTR(ret));
+	}
+	ret = wait_event_killable(g->wait, READ_ONCE(g->nr_ready) == n - 1 || READ_ONCE(g->error));
+	return ret ? -EINTR : READ_ONCE(g->error);
+}
+
+/* An empty table of descriptors in place of the copy of the importer's */
+static int empty_files(void)
+{
+	struct fd_range all = { 0, UINT_MAX };
+	struct files_struct *files = dup_fd(current->files, &all), *old;
+
+	if (IS_ERR(files))
+		return PTR_ERR(files);
+	task_lock(current);
+	old = current->files;
+	current->files = files;
+	task_unlock(current);
+	put_files_struct(old);
+	return 0;
+}
+
+/* As after SIGSTOP, but nobody is told: who imports knows */
+static void stop_process(int sig)
+{
+	struct signal_struct *signal = current->signal;
+	struct task_struct *t;
+
+	if (!sig_kernel_stop(sig))
+		sig = SIGSTOP;
+	spin_lock_irq(&current->sighand->siglock);
+	if (!(signal->flags & SIGNAL_GROUP_EXIT)) {
+		signal_set_stop_flags(signal, SIGNAL_STOP_STOPPED);
+		signal->group_exit_code = sig;
+		for_each_thread(current, t) {
+			if (task_set_jobctl_pending(t, JOBCTL_STOP_PENDING | sig))
+				set_tsk_thread_flag(t, TIF_SIGPENDING);
+		}
+	}
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
+static int build(struct ghost *g, struct pt_regs *regs)
+{
+	struct ghost_thread *leader;
+	int ret;
+
+	ret = empty_files();
+	if (!ret)
+		ret = ghost_import_kinds(g, 0);
+	if (!ret)
+		ret = ghost_import_threads(g);
+	if (!ret)
+		ret = start_threads(g);
+	if (ret)
+		return ret;
+	leader = list_first_entry(&g->threads, struct ghost_thread, list);
+	ret = ghost_apply_thread(leader, regs);
+	return ret ?: ghost_apply_process(g);
+}
+
+/* From here on it is a process like any other */
+static void commit(struct ghost *g)
+{
+	write_lock_irq(&tasklist_lock);
+	current->exit_signal = g->exit_signal;
+	write_unlock_irq(&tasklist_lock);
+	if (le32_to_cpu(g->process.flags) & GHOST_PROCESS_STOPPED)
+		stop_process(le32_to_cpu(g->process.stop_signal));
+	else if (g->flags & GHOST_IMPORT_STOPPED)
+		stop_process(SIGSTOP);
+}
+
+/* The embryo commits, or the importer gives up: who comes first decides */
+static bool decide(struct ghost *g, int decision)
+{
+	bool first;
+
+	spin_lock(&g->lock);
+	first = g->decision == GHOST_UNDECIDED;
+	if (first)
+		g->decision = decision;
+	spin_unlock(&g->lock);
+	return first;
+}
+
+/* What the embryo does at its ghost point */
+static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
+{
+	struct ghost *g = gt->g;
+	int ret = build(g, regs);
+
+	if (!ret && (fatal_signal_pending(current) || !decide(g, GHOST_COMMIT)))
+		ret = -EINTR;
+	if (!ret) {
+		commit(g);
+		WRITE_ONCE(g->committed, true);
+		leave_ghost_point(gt, regs);
+	} else {
+		current->ghost = NULL;
+		ghost_thread_put(gt);
+		spin_lock(&g->lock);
+		g->error = ret;
+		spin_unlock(&g->lock);
+	}
+	smp_store_release(&g->done, true);
+	wake_up_all(&g->wait);
+	ghost_put_ghost(g);
+	if (ret)
+		do_group_exit(SIGKILL);
+	return 0;
+}
+
+/* Wait for the death of a failed embryo, so that nothing is left of it */
+static void reap_embryo(pid_t pid)
+{
+	sigset_t all, old = current->blocked;
+
+	sigfillset(&all);
+	set_current_blocked(&all);
+	kernel_wait4(pid, NULL, __WALL, NULL);
+	set_current_blocked(&old);
+}
+
+static int wait_for_embryo(struct ghost *g)
+{
+	wait_event(g->wait, READ_ONCE(g->embryo));
+	if (!wait_event_interruptible(g->wait, smp_load_acquire(&g->done)))
+		return g->error;
+	if (decide(g, GHOST_ABORT))
+		do_send_sig_info(SIGKILL, SEND_SIG_PRIV, g->embryo, PIDTYPE_TGID);
+	wait_event(g->wait, smp_load_acquire(&g->done));
+	return g->committed ? 0 : g->error;
+}
+
+/**
+ * ghost_import() - make a process of a ghost; sleeps
+ * @g: the import, with a resource plugged in
+ *
+ * The new process is a child of current. If it fails nothing is left behind.
+ *
+ * Return: its process id, or a negative errno, mostly with the reason in the report.
+ */
+pid_t ghost_import(struct ghost *g)
+{
+	struct ghost_thread *gt;
+	pid_t pid;
+	int ret;
+
+	if (g->res.ops->kept)
+		g->source = g->res.ops->kept(&g->res);
+	ret = ghost_read_header(g);
+	if (!ret)
+		ret = ghost_import_kinds(g, GHOST_REC_PROCESS);
+	if (ret)
+		return ret;
+	gt = ghost_thread_alloc(NULL);
+	if (!gt)
+		return -ENOMEM;
+	gt->g = g;
+	gt->run = run_embryo;
+	pid = clone_task(g, gt, 0, start_embryo, le32_to_cpu(g->process.pid));
+	ghost_thread_put(gt);
+	if (pid < 0)
+		return ghost_refuse(g, pid, "process: cannot be made (%pe)", ERR_PTR(pid));
+	ret = wait_for_embryo(g);
+	if (ret)
+		reap_embryo(pid);
+	return ret ?: pid;
+}

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ghost: hold all threads of a process at the exit to user mode
+ *
+ * Registers are complete only on the way out to user mode, with no signal pending. Each
+ * thread is asked to come there (TIF_GHOST), fills its records itself and parks. Who sleeps
+ * in a group stop is as good there and is read where it is: waking it would let it treat
+ * signals that a stopped process keeps.
+ */
+#include <linux/cgroup.h>
+#include <linux/freezer.h>
+#include <linux/sched/debug.h>
+#include <linux/sched/jobctl.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "ghost.h"
+
+/* How often to ask again: somebody else may have eaten the notification */
+#define GHOST_RESCAN_MS		20
+
+/**
+ * struct ghost_stop - request to park all threads of a process
+ * @ref: one for the requester, one for each thread that looks at it
+ * @stopper: where the requester waits for threads
+ * @parked: where threads wait to be let go
+ * @threads: struct ghost_thread of those that are parked
+ * @spare: room for threads that must be read from outside
+ * @seq: counts what happens to threads
+ * @lost: threads that were parked and are no more, because they were killed or continued
+ * @complete: all threads are parked
+ * @released: threads may go
+ * @error: why a thread could not park
+ *
+ * All but the wait queues are under siglock of the process.
+ */
+struct ghost_stop {
+	refcount_t ref;
+	wait_queue_head_t stopper;
+	wait_queue_head_t parked;
+	struct list_head threads;
+	struct list_head spare;
+	unsigned int seq;
+	unsigned int lost;
+	bool complete;
+	bool released;
+	int error;
+};
+
+static void put_threads(struct list_head *threads)
+{
+	struct ghost_thread *gt, *tmp;
+
+	list_for_each_entry_safe(gt, tmp, threads, list) {
+		list_del_init(&gt->list);
+		ghost_thread_put(gt);
+	}
+}
+
+static void ghost_stop_put(struct ghost_stop *stop)
+{
+	if (!refcount_dec_and_test(&stop->ref))
+		return;
+	put_threads(&stop->threads);
+	put_threads(&stop->spare);
+	kfree(stop);
+}
+
+/* The request that current is asked for, with a reference; NULL: none any more */
+static struct ghost_stop *ghost_stop_get_current(void)
+{
+	struct ghost_stop *stop;
+
+	spin_lock_irq(&current->sighand->siglock);
+	stop = current->signal->ghost;
+	if (stop && !stop->released)
+		refcount_inc(&stop->ref);
+	else
+		stop = NULL;
+	if (!stop)
+		clear_thread_flag(TIF_GHOST);
+	spin_unlock_irq(&current->sighand->siglock);
+	return stop;
+}
+
+static void report_event(struct ghost_stop *stop, int error)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	stop->seq++;
+	if (error)
+		stop->error = error;
+	spin_unlock_irq(&current->sighand->siglock);
+	wake_up(&stop->stopper);
+}
+
+/*
+ * Publish the records of current. False: there is a signal to be treated first, or nobody
+ * wants them any more.
+ */
+static bool park_begin(struct ghost_stop *stop, struct ghost_thread *gt)
+{
+	bool ok = false;
+
+	spin_lock_irq(&current->sighand->siglock);
+	if (stop->released) {
+		clear_thread_flag(TIF_GHOST);
+	} else if (!task_sigpending(current)) {
+		clear_thread_flag(TIF_GHOST);
+		current->ghost = gt;
+		gt->stop = stop;
+		if (stop->complete) {
+			/* It was read while it was stopped, and has been continued since */
+			stop->lost++;
+		} else {
+			gt->parked = true;
+			ghost_thread_get(gt);
+			list_add_tail(&gt->list, &stop->threads);
+		}
+		stop->seq++;
+		ok = true;
+	}
+	spin_unlock_irq(&current->sighand->siglock);
+	return ok;
+}
+
+static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	current->ghost = NULL;
+	if (!stop->released && gt->parked) {
+		stop->lost++;
+		stop->seq++;
+	}
+	gt->parked = false;
+	spin_unlock_irq(&current->sighand->siglock);
+	wake_up(&stop->stopper);
+}
+
+/* A thread that was read in a group stop has been woken: what was read is void */
+static void forget_stopped(struct ghost_stop *stop)
+{
+	struct ghost_thread *gt;
+
+	spin_lock_irq(&current->sighand->siglock);
+	gt = current->ghost;
+	if (gt && gt->stopped) {
+		current->ghost = NULL;
+		gt->stopped = false;
+		if (stop->complete) {
+			stop->lost++;
+			gt = NULL;
+		} else {
+			list_del_init(&gt->list);
+		}
+		stop->seq++;
+	} else {
+		gt = NULL;
+	}
+	spin_unlock_irq(&current->sighand->siglock);
+	if (gt)
+		ghost_thread_put(gt);
+}
+
+static void ghost_park(struct pt_regs *regs)
+{
+	struct ghost_thread *gt;
+	struct ghost_stop *stop;
+
+	if (task_sigpending(current))
+		return;
+	stop = ghost_stop_get_current();
+	if (!stop)
+		return;
+	forget_stopped(stop);
+	gt = ghost_thread_alloc(current);
+	if (!gt) {
+		clear_thread_flag(TIF_GHOST);
+		report_event(stop, -ENOMEM);
+		ghost_stop_put(stop);
+		return;
+	}
+
+	ghost_restart_prepare(regs);
+	ghost_thread_fill(gt);
+	if (park_begin(stop, gt)) {
+		wake_up(&stop->stopper);
+		cgroup_enter_frozen();
+		wait_event_state(stop->parked, READ_ONCE(stop->released),
+				 (TASK_KILLABLE | TASK_FREEZABLE | TASK_NOLOAD));
+		cgroup_leave_frozen(false);
+		park_end(stop, gt);
+	}
+	/* Nothing else may make the signal code look at the interrupted call */
+	if (ghost_restart_pending(regs))
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
+	ghost_thread_put(gt);
+	ghost_stop_put(stop);
+}
+
+/* The ghost point; see ghost_exit_to_user_mode() */
+void __ghost_exit_to_user_mode(struct pt_regs *regs)
+{
+	struct ghost_thread *gt = current->ghost;
+
+	if (gt && gt->run) {
+		clear_thread_flag(TIF_GHOST);
+		gt->run(gt, regs);
+		return;
+	}
+	ghost_park(regs);
+}
+
+/* Lock the process; NULL: it is gone. The reference is for the caller to drop. */
+static struct task_struct *lock_process(struct pid *pid, unsigned long *flags)
+{
+	struct task_struct *p = get_pid_task(pid, PIDTYPE_TGID);
+
+	if (p && !lock_task_sighand(p, flags)) {
+		put_task_struct(p);
+		p = NULL;
+	}
+	return p;
+}
+
+static void unlock_process(struct task_struct *p, unsigned long *flags)
+{
+	unlock_task_sighand(p, flags);
+	put_task_struct(p);
+}
+
+static int install_stop(struct ghost *g, struct ghost_stop *stop)
+{
+	struct task_struct *p;
+	unsigned long flags;
+	int ret = 0;
+
+	p = lock_process(g->pid, &flags);
+	if (!p)
+		return ghost_refuse(g, -ESRCH, "process: gone");
+	if (p->signal->ghost)
+		ret = -EBUSY;
+	else if (p->signal->flags & SIGNAL_GROUP_EXIT || p->signal->group_exec_task)
+		ret = -ESRCH;
+	else
+		p->signal->ghost = stop;
+	unlock_process(p, &flags);
+	if (ret == -EBUSY)
+		return ghost_refuse(g, ret, "process: is being exported already");
+	return ret ? ghost_refuse(g, ret, "process: is exiting") : 0;
+}
+
+/* Read a thread that sleeps in a group stop. False: it is still on its way to sleep. */
+static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
+{
+	struct ghost_thread *gt;
+
+	/* Pairs with finish_task(): its registers are in memory */
+	if (smp_load_acquire(&t->on_cpu) || list_empty(&stop->spare))
+		return false;
+	gt = list_first_entry(&stop->spare, struct ghost_thread, list);
+	gt->task = get_task_struct(t);
+	gt->stop = stop;
+	gt->stopped = true;
+	t->ghost = gt;
+	/* When it is continued it must come to the ghost point before anything else */
+	set_tsk_thread_flag(t, TIF_GHOST);
+	ghost_thread_fill(gt);
+	list_move_tail(&gt->list, &stop->threads);
+	return true;
+}
+
+static void ask_to_park(struct task_struct *t)
+{
+	set_tsk_thread_flag(t, TIF_GHOST);
+	/* Somebody may have eaten the flag since the last time */
+	clear_tsk_thread_flag(t, TIF_NOTIFY_SIGNAL);
+	set_notify_signal(t);
+}
+
+struct scan {
+	unsigned int waiting;	/* threads that are not parked */
+	unsigned int stopped;	/* of these: in a group stop, to be read from outside */
+	pid_t tid;		/* one that is waited for */
+	char state;
+	char comm[TASK_COMM_LEN];
+};
+
+/* Returns what is wrong with a thread that will not come, or NULL */
+static const char *scan_thread(struct ghost_stop *stop, struct task_struct *t,
+			       struct scan *scan)
+{
+	struct ghost_thread *gt = t->ghost;
+
+	/* A user worker never goes to user mode; what it works for is refused elsewhere */
+	if (t == current || t->exit_state || t->flags & PF_USER_WORKER)
+		return NULL;
+	if (gt && gt->stop == stop && (gt->parked || gt->stopped))
+		return NULL;
+	scan->waiting++;
+	scan->tid = task_pid_vnr(t);
+	scan->state = task_state_to_char(t);
+	memcpy(scan->comm, t->comm, sizeof(scan->comm));
+	if (t->flags & PF_EXITING)
+		return NULL;
+	if (t->ptrace)
+		return "is being traced";
+	if (t->jobctl & JOBCTL_TRAP_FREEZE || frozen(t))
+		return "is in a frozen cgroup";
+	if (gt && gt->run)
+		return "is being exported or imported";
+	if (!task_is_stopped(t)) {
+		ask_to_park(t);
+	} else if (read_stopped(stop, t)) {
+		scan->waiting--;
+	} else {
+		scan->stopped++;
+	}
+	return NULL;
+}
+
+/* Ask all threads that are not parked. Returns how many there are, or a negative errno. */
+static int scan_process(struct ghost *g, struct ghost_stop *stop, struct scan *scan)
+{
+	const char *wrong = NULL;
+	struct task_struct *p, *t;
+	unsigned long flags;
+	int ret;
+
+	memset(scan, 0, sizeof(*scan));
+	p = lock_process(g->pid, &flags);
+	if (!p)
+		return ghost_refuse(g, -ESRCH, "process: gone");
+	ret = stop->error;
+	for_each_thread(p, t) {
+		wrong = ret ? NULL : scan_thread(stop, t, scan);
+		if (wrong)
+			break;
+	}
+	if (!ret && !wrong && !scan->waiting) {
+		stop->complete = true;
+		if (list_empty(&stop->threads))
+			ret = -ESRCH;
+	}
+	unlock_process(p, &flags);
+	if (wrong)
+		return ghost_refuse(g, -EBUSY, "thread %d: %s", scan->tid, wrong);
+	return ret ?: scan->waiting;
+}
+
+static int add_spare(struct ghost_stop *stop, unsigned int n)
+{
+	struct ghost_thread *gt;
+
+	/* Only the requester touches the spare ones, but in read_stopped() */
+	while (n--) {
+		gt = ghost_thread_alloc(NULL);
+		if (!gt)
+			return -ENOMEM;
+		list_add(&gt->list, &stop->spare);
+	}
+	return 0;
+}
+
+static int wait_for_threads(struct ghost *g, struct ghost_stop *stop)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(g->timeout_ms);
+	unsigned int seq;
+	struct scan scan;
+	int ret;
+
+	for (;;) {
+		seq = READ_ONCE(stop->seq);
+		ret = scan_process(g, stop, &scan);
+		if (ret <= 0)
+			return ret;
+		if (scan.stopped) {
+			ret = add_spare(stop, scan.stopped);
+			if (ret)
+				return ret;
+		}
+		if (time_after(jiffies, end))
+			return ghost_refuse(g, -ETIMEDOUT,
+					    "thread %d (%s): not at the exit to user mode after %u ms, state %c",
+					    scan.tid, scan.comm, g->timeout_ms, scan.state);
+		ret = wait_event_killable_timeout(stop->stopper, READ_ONCE(stop->seq) != seq,
+						  msecs_to_jiffies(scan.stopped ? 1 :
+								   GHOST_RESCAN_MS));
+		if (ret < 0)
+			return -EINTR;
+	}
+}
+
+/* The leader stands first, so that an import knows it at once */
+static void take_threads(struct ghost *g, struct ghost_stop *stop)
+{
+	struct ghost_thread *gt;
+
+	list_splice_tail_init(&stop->threads, &g->threads);
+	list_for_each_entry(gt, &g->threads, list)
+		g->nr_threads++;
+	list_for_each_entry(gt, &g->threads, list) {
+		if (thread_group_leader(gt->task)) {
+			list_move(&gt->list, &g->threads);
+			break;
+		}
+	}
+}
+
+/**
+ * ghost_park_all() - park all threads of a process; sleeps
+ * @g: the export; its @pid says which process, its @threads are filled
+ * @self: record of current if it belongs to the process and is at its ghost point, or NULL
+ *
+ * Whatever it returns, ghost_unpark_all() must be called in the end.
+ *
+ * Return: 0, -ESRCH if the process is gone, -EBUSY if it cannot be stopped now, -ETIMEDOUT
+ * if a thread did not come in time, -EINTR if the caller is being killed, -ENOMEM.
+ */
+int ghost_park_all(struct ghost *g, struct ghost_thread *self)
+{
+	struct ghost_stop *stop = kzalloc(sizeof(*stop), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!stop)
+		return -ENOMEM;
+	refcount_set(&stop->ref, 1);
+	init_waitqueue_head(&stop->stopper);
+	init_waitqueue_head(&stop->parked);
+	INIT_LIST_HEAD(&stop->threads);
+	INIT_LIST_HEAD(&stop->spare);
+	ret = install_stop(g, stop);
+	if (ret) {
+		ghost_stop_put(stop);
+		return ret;
+	}
+	g->stop = stop;
+	if (self) {
+		ghost_thread_get(self);
+		list_add_tail(&self->list, &stop->threads);
+	}
+	ret = wait_for_threads(g, stop);
+	if (!ret)
+		take_threads(g, stop);
+	return ret;
+}
+
+/**
+ * ghost_still_parked() - has no thread gone since ghost_park_all()?
+ * @g: the export
+ * Return: false if one was killed, or continued out of a group stop.
+ */
+bool ghost_still_parked(struct ghost *g)
+{
+	struct ghost_thread *gt;
+	struct task_struct *p;
+	unsigned long flags;
+	bool ok;
+
+	p = lock_process(g->pid, &flags);
+	if (!p)
+		return false;
+	ok = !g->stop->lost;
+	list_for_each_entry(gt, &g->threads, list)
+		if (gt->stopped && !task_is_stopped(gt->task))
+			ok = false;
+	unlock_process(p, &flags);
+	return ok;
+}
+
+static void forget_records(struct list_head *threads)
+{
+	struct ghost_thread *gt;
+
+	list_for_each_entry(gt, threads, list)
+		if (gt->stopped && gt->task->ghost == gt)
+			gt->task->ghost = NULL;
+}
+
+/**
+ * ghost_unpark_all() - let all threads go on as if nothing had happened
+ * @g: the export; may not have parked anything
+ */
+void ghost_unpark_all(struct ghost *g)
+{
+	struct ghost_stop *stop = g->stop;
+	struct task_struct *p;
+	unsigned long flags;
+
+	if (!stop)
+		return;
+	g->stop = NULL;
+	p = lock_process(g->pid, &flags);
+	WRITE_ONCE(stop->released, true);
+	if (p) {
+		forget_records(&g->threads);
+		forget_records(&stop->threads);
+		p->signal->ghost = NULL;
+		unlock_process(p, &flags);
+	}
+	wake_up_all(&stop->parked);
+	ghost_stop_put(stop);
+}
