@@ -115,10 +115,14 @@ code()
 	"$@"
 	got=$?
 	[ $got = "$want" ] && return
-	note "exit code $got instead of $want: $*"
+	note "exit code $got instead of $want: $* (line ${BASH_LINENO[*]:1:1})"
 	[ -s err ] && note "$(head -c 300 err)"
 	return 1
 }
+
+# was WANT CODE: compare the exit code of something that has ended
+was() { code "$1" ended "$2"; }
+ended() { return "$1"; }
 
 g() # WANT ARGUMENT...: run ghost
 {
@@ -184,14 +188,14 @@ result_is_the_same()
 {
 	local n=6000000 p
 	$python compute.py pid $n > out.1
-	code 37 test $? = 37 2> /dev/null || [ -s out.1 ] || return 1
+	was 37 $? || return 1
 	rm -f pid
 	$python compute.py pid $n | cat > out &
 	until_true test -s pid && p=$(cat pid) && sleep 0.5 &&
 		g 0 checkpoint "$p" -o "$img" && wait && cmp out out.1 || return 1
 	for i in 1 2; do
 		"$ghost" restart "$img" > out.$((i + 1)) 2> err
-		code 37 return $? && cmp out.1 out.$((i + 1)) || return 1
+		was 37 $? && cmp out.1 out.$((i + 1)) || return 1
 	done
 }
 
@@ -216,7 +220,7 @@ exit_status_is_passed_on()
 {
 	sum_image --kill || return 1
 	printf '4\nexit 5\n' | "$ghost" restart "$img" > out.2 2> err
-	code 5 return $? && [ "$(cat out.2)" = 7 ] || return 1
+	was 5 $? && [ "$(cat out.2)" = 7 ] || return 1
 	printf 'exit 0\n' | code 0 "$ghost" restart "$img" 2> err
 }
 
@@ -226,7 +230,7 @@ death_by_signal_is_passed_on()
 	sum_image --kill || return 1
 	for s in 15 9 11 2; do
 		echo "raise $s" | "$ghost" restart "$img" > /dev/null 2> err
-		code $((128 + s)) return $? || return 1
+		was $((128 + s)) $? || return 1
 	done
 }
 
@@ -239,7 +243,7 @@ signals_are_passed_on()
 	exec 8> in.2
 	ask 10 && until_true has out.2 13 && kill -USR1 $q && until_true has out.2 usr1 &&
 		ask 10 && until_true has out.2 23 && kill -TERM $q && wait $q
-	code 143 return $?
+	was 143 $?
 }
 
 stop_and_continue_are_passed_on()
@@ -254,7 +258,7 @@ stop_and_continue_are_passed_on()
 		kill -CONT $q && until_true state_is "$c" S && ask 10 && until_true has out.2 23 &&
 		kill -TSTP $q && until_true state_is "$c" T && until_true state_is $q T &&
 		kill -CONT $q && ask 10 && until_true has out.2 33 && ask "exit 3" && wait $q
-	code 3 return $?
+	was 3 $?
 }
 
 pipes_end_when_the_program_closes_them()
@@ -300,17 +304,17 @@ image_goes_through_a_pipe()
 {
 	start_sum && ask 5 && until_true has out 5 || return 1
 	"$ghost" checkpoint "$p" -o - --kill 2> err | cat > "$img"
-	code 0 return "${PIPESTATUS[0]}" && g 0 show "$img" > /dev/null &&
+	was 0 "${PIPESTATUS[0]}" && g 0 show "$img" > /dev/null &&
 		cat "$img" | g 0 show - > /dev/null || return 1
 	echo 6 | "$ghost" restart "$img" > out.2 2> err
-	code 0 return $? && [ "$(cat out.2)" = 11 ]
+	was 0 $? && [ "$(cat out.2)" = 11 ]
 }
 
 old_pid_is_had_back()
 {
 	sum_image --kill && until_true gone "$p" && wait
 	echo pid | "$ghost" restart "$img" --pid > out.2 2> err
-	code 0 return $? && grep -q "^pid $p " out.2
+	was 0 $? && grep -q "^pid $p " out.2
 }
 
 pid_in_use_is_refused()
@@ -325,7 +329,7 @@ detached_program_is_alone()
 	sum_image --kill && mkfifo in.2 || return 1
 	exec 8<> in.2
 	q=$("$ghost" restart -d "$img" --fd 0=in.2 --fd 1=out.2 2> err)
-	code 0 return $? && echo "$q" > pid && ask pid && until_true grep -qs "^pid $q" out.2 || return 1
+	was 0 $? && echo "$q" > pid && ask pid && until_true grep -qs "^pid $q" out.2 || return 1
 	read -r _ _ sid parent < <(grep "^pid" out.2)
 	[ "$sid" != "$(ps -o sid= -p $$ | tr -d ' ')" ] && [ "$parent" = 1 ] &&
 		[ "$(readlink "/proc/$q/fd/2")" = /dev/null ] && ask 10 && until_true has out.2 13
@@ -337,7 +341,7 @@ restarted_stopped_it_waits()
 	sum_image --kill && mkfifo in.2 || return 1
 	exec 8<> in.2
 	q=$("$ghost" restart -d "$img" --stopped --fd 0=in.2 --fd 1=out.2 2> err)
-	code 0 return $? && echo "$q" > pid && ask 10 && until_true state_is "$q" T && sleep 0.5 &&
+	was 0 $? && echo "$q" > pid && ask 10 && until_true state_is "$q" T && sleep 0.5 &&
 		! has out.2 13 && kill -CONT "$q" && until_true has out.2 13
 }
 
@@ -347,7 +351,7 @@ original_is_left_stopped()
 		kill -CONT "$p" && until_true has out 13 || return 1
 	# The image is that of a program that runs.
 	echo 10 | "$ghost" restart "$img" > out.2 2> err
-	code 0 return $? && [ "$(cat out.2)" = 13 ]
+	was 0 $? && [ "$(cat out.2)" = 13 ]
 }
 
 stopped_program_stays_stopped()
@@ -360,7 +364,7 @@ stopped_program_stays_stopped()
 	echo 10 >&7
 	exec 7>&-
 	state_is "$q" T && kill -CONT "$q" && until_true has out.2 10
-	code 0 return $?
+	was 0 $?
 	local ret=$?
 	kill -KILL "$q"
 	return $ret
@@ -377,9 +381,9 @@ descriptors_can_be_given()
 		g 0 checkpoint "$p" -o "$img" --kill --outside 5 &&
 		g 64 restart "$img" < /dev/null && said "fd 5" && said "--fd" || return 1
 	printf 'write 5\nexit 0\n' | "$ghost" restart "$img" --fd 5=out.5 2> err
-	code 0 return $? && [ "$(cat out.5)" = written ] || return 1
+	was 0 $? && [ "$(cat out.5)" = written ] || return 1
 	printf 'write 5\nexit 0\n' | "$ghost" restart "$img" --fd 5=6 6> out.6 2> err
-	code 0 return $? && [ "$(cat out.6)" = written ]
+	was 0 $? && [ "$(cat out.6)" = written ]
 }
 
 # A full disk, with each of the things that may happen to the process afterwards
@@ -408,41 +412,53 @@ image_is_replaced_whole()
 		[ "$(find left -mindepth 1 | wc -l)" = 2 ] &&
 		[ "$(stat -c %a left/image)" = 600 ] || return 1
 	echo 4 | "$ghost" restart left/image > out.2 2> err
-	code 0 return $? && [ "$(cat out.2)" = 7 ]
+	was 0 $? && [ "$(cat out.2)" = 7 ]
 }
 
-# A checkpoint that is interrupted leaves nothing or all, and never stops the process.
+# Start a checkpoint, send it a signal after a while, wait for its end.
+interrupt() # SIGNAL DELAY OPTION
+{
+	local q
+	"$ghost" checkpoint "$p" -o left/image "$3" 2> err &
+	q=$!
+	sleep "$2"
+	kill "-$1" $q 2> /dev/null
+	wait $q 2> /dev/null
+	if [ -e left/image ]; then
+		g 0 show left/image > /dev/null || return 1
+	fi
+	# bash lets its background jobs ignore SIGINT: "ghost" then ignores it, too
+	[ -z "$(find left -mindepth 1 ! -name image)" ] && return
+	note "left behind: $(ls -A left)"
+	return 1
+}
+
 interruption_leaves_nothing_behind()
 {
-	local delay sig q what
-	$python -c 'import os, sys, time
+	local delay sig
+	$python -c 'import os, time
 data = os.urandom(1 << 20) * 96
 print("ready", flush=True)
 while True: time.sleep(0.01)' > out &
 	p=$!
 	until_true has out ready && mkdir left || return 1
-	for sig in INT TERM KILL; do
-		for what in --run --stop --kill; do
-			for delay in 0 0.02 0.1; do
-				[ $what = --run ] || [ $sig = KILL ] || continue
-				[ $what = --run ] || delay=0.05
-				( trap - INT; exec "$ghost" checkpoint $p -o left/image $what 2> err ) &
-				q=$!
-				sleep $delay
-				kill -$sig $q 2> /dev/null
-				wait $q 2> /dev/null
-				if [ -e left/image ]; then
-					g 0 show left/image > /dev/null || return 1
-					rm -f left/image
-				fi
-				[ -z "$(ls -A left)" ] || { note "$(ls -A left)"; return 1; }
-				[ $what = --run ] || break 2
-				until_true state_is $p S || return 1
-			done
+	for sig in HUP TERM KILL; do
+		for delay in 0 0.02 0.05 0.1 0.3; do
+			interrupt $sig $delay --run && until_true state_is $p S || return 1
+			rm -f left/image
 		done
 	done
-	kill -CONT $p 2> /dev/null
-	return 0
+	# Signals wait until it is clear what becomes of the process.
+	for delay in 0 0.02 0.1; do
+		interrupt TERM $delay --stop || return 1
+		if [ -e left/image ]; then
+			until_true state_is $p T && kill -CONT $p || return 1
+		fi
+		until_true state_is $p S || return 1
+		rm -f left/image
+	done
+	interrupt TERM 0.1 --kill || return 1
+	[ -e left/image ] && until_true gone $p || state_is $p S
 }
 
 others_may_not()
@@ -466,7 +482,7 @@ for line in sys.stdin: print(int(line) * 2, flush=True)' < <(sleep 60) > >(cat >
 	until_true has out ready && code 0 $run "$ghost" checkpoint $p -o left/image --kill 2> err &&
 		code 77 $run "$ghost" restart left/image < /dev/null 2> err && echo 1 > $sysctl || return 1
 	echo 21 | $run "$ghost" restart left/image > out.2 2> err
-	code 0 return $?
+	was 0 $?
 	local ret=$?
 	echo 0 > $sysctl
 	[ $ret = 0 ] && [ "$(cat out.2)" = 42 ]
@@ -487,7 +503,7 @@ changed_program_is_refused()
 {
 	local p
 	cp "$(readlink -f /usr/bin/sleep)" sleep || return 1
-	./sleep 60 < /dev/null > /dev/null 2>&1 &
+	./sleep 60 > /dev/null 2>&1 &
 	p=$!
 	until_true grep -q "$dir/sleep" /proc/$p/maps && g 0 checkpoint $p -o "$img" --kill &&
 		cp "$(readlink -f /usr/bin/true)" sleep.new && mv sleep.new sleep &&

@@ -214,6 +214,22 @@ int count_fds(void)
 	return n - 3;		/* ".", ".." and the directory itself */
 }
 
+void kill_children(void)
+{
+	char path[64], text[4096], *p = text, *end;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", gettid());
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return;
+	while ((pid = strtol(p, &end, 10)) > 0) {
+		p = end;
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+	}
+}
+
 /*
  * Images
  */

@@ -170,6 +170,8 @@ bool proc_state_becomes(pid_t pid, pid_t tid, char state);
 /* What follows "name:" or "name " at the beginning of a line of /proc/PID/file */
 int proc_field(pid_t pid, const char *file, const char *name, char *buf, size_t size);
 int count_fds(void);
+/* Kill all children of the caller, and wait for them */
+void kill_children(void);
 int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
 

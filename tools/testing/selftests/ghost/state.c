@@ -640,9 +640,7 @@ static char *on_stack;
 
 static void stack_handler(int sig)
 {
-	char here;
-
-	on_stack = &here;
+	on_stack = __builtin_frame_address(0);
 }
 
 TARGET(alternate_stack)
