@@ -130,6 +130,7 @@ static int empty_files(void)
 {
 	struct fd_range all = { 0, UINT_MAX };
 	struct files_struct *files = dup_fd(current->files, &all), *old;
+	unsigned int fd;
 
 	if (IS_ERR(files))
 		return PTR_ERR(files);
@@ -138,6 +139,9 @@ static int empty_files(void)
 	current->files = files;
 	task_unlock(current);
 	put_files_struct(old);
+	/* The first ones are copied all the same */
+	for (fd = 0; fd < NR_OPEN_DEFAULT; fd++)
+		close_fd(fd);
 	return 0;
 }
 
