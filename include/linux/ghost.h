@@ -89,6 +89,9 @@ void ghost_release(struct ghost *g);
  */
 __printf(3, 4) int ghost_refuse(struct ghost *g, int err, const char *fmt, ...);
 
+/* ipc/sem.c */
+bool sem_has_undo(struct task_struct *t);
+
 #ifdef CONFIG_GHOST
 
 void __ghost_exit_to_user_mode(struct pt_regs *regs);

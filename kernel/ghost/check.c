@@ -174,7 +174,7 @@ static bool holds_user_dispatch(struct task_struct *t)
 static bool holds_sem_undo(struct task_struct *t)
 {
 #ifdef CONFIG_SYSVIPC
-	return READ_ONCE(t->sysvsem.undo_list);
+	return sem_has_undo(t);
 #else
 	return false;
 #endif

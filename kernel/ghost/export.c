@@ -32,20 +32,19 @@ static struct task_struct *get_live_thread(struct pid *pid)
 static int check_permission(struct ghost *g, struct task_struct *p)
 {
 	struct task_struct *t;
-	unsigned int n = 0;
 	bool ok = true;
 
 	if (same_thread_group(p, current))
 		return 0;
+	/* A thread may have credentials of its own */
 	rcu_read_lock();
 	for_each_thread(p, t)
-		n++;
+		ok = ok && ptrace_may_access(t, PTRACE_MODE_ATTACH_REALCREDS);
 	rcu_read_unlock();
-	/* A thread may have credentials of its own; the one of the leader is not enough */
-	if (!ptrace_may_access(p->group_leader, PTRACE_MODE_ATTACH_REALCREDS) ||
-	    !ptrace_may_access(p, PTRACE_MODE_ATTACH_REALCREDS))
-		ok = false;
-	return ok ? 0 : ghost_refuse(g, -EPERM, "process: the caller may not trace it");
+	/* Not even a check may say more */
+	if (!ok)
+		ghost_refuse(g, -EPERM, "process: the caller may not trace it");
+	return ok ? 0 : -EPERM;
 }
 
 static int check(struct ghost *g)
@@ -107,8 +106,8 @@ static void send_to_process(struct ghost *g, int sig)
 static void count_pages(struct ghost *g)
 {
 	if (g->mm)
-		g->stats.pages = get_mm_counter(g->mm, MM_ANONPAGES) +
-				 get_mm_counter(g->mm, MM_SWAPENTS);
+		g->stats.pages = percpu_counter_sum(&g->mm->rss_stat[MM_ANONPAGES]) +
+				 percpu_counter_sum(&g->mm->rss_stat[MM_SWAPENTS]);
 }
 
 /**

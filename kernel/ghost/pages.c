@@ -375,13 +375,13 @@ static int refuse_page(struct ghost *g, unsigned long addr, int err, const char 
 	return ghost_refuse(g, err, "image: page %lx: %s", addr, what);
 }
 
-static struct vm_area_struct *lookup_run(struct mm_struct *mm, unsigned long addr, u64 nr)
+static struct vm_area_struct *lookup_private(struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *vma;
 
 	mmap_assert_locked(mm);
 	vma = vma_lookup(mm, addr);
-	if (!vma || nr > (vma->vm_end - addr) >> PAGE_SHIFT || is_vm_hugetlb_page(vma) ||
+	if (!vma || is_vm_hugetlb_page(vma) ||
 	    vma->vm_flags & (VM_SHARED | VM_MAYSHARE | VM_IO | VM_PFNMAP | VM_MIXEDMAP |
 			     VM_DROPPABLE))
 		return NULL;
@@ -395,8 +395,8 @@ static int prepare_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	long n = -EFAULT, i;
 
 	mmap_read_lock(mm);
-	vma = lookup_run(mm, addr, HPAGE_PMD_NR);
-	if (vma && vma_is_anonymous(vma))
+	vma = lookup_private(mm, addr);
+	if (vma && vma_is_anonymous(vma) && vma->vm_end - addr >= HPAGE_PMD_SIZE)
 		n = get_user_pages(addr, HPAGE_PMD_NR, FOLL_WRITE | FOLL_FORCE, b->huge);
 	mmap_read_unlock(mm);
 	for (i = 0; i < n; i++)
@@ -478,16 +478,20 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 		       unsigned long addr, unsigned int nr)
 {
 	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = NULL;
 	unsigned int i;
-	int ret = -EFAULT;
+	int ret = 0;
 
 	mmap_read_lock(mm);
-	vma = lookup_run(mm, addr, nr);
-	if (vma)
-		ret = anon_vma_prepare(vma);
-	for (i = 0; !ret && i < nr; i++)
-		ret = install_page(vma, addr + i * PAGE_SIZE, &b->bvec[first + i]);
+	for (i = 0; !ret && i < nr; i++, addr += PAGE_SIZE) {
+		/* A run may go over the border of two mappings */
+		if (!vma || addr >= vma->vm_end) {
+			vma = lookup_private(mm, addr);
+			ret = vma ? anon_vma_prepare(vma) : -EFAULT;
+		}
+		if (!ret)
+			ret = install_page(vma, addr, &b->bvec[first + i]);
+	}
 	mmap_read_unlock(mm);
 	if (ret == -EFAULT || ret == -EEXIST)
 		return refuse_page(g, addr, -EBADMSG, "not private memory, or there twice");

@@ -60,7 +60,8 @@ static int ghost_memory_release(struct inode *inode, struct file *file)
 
 static unsigned long ghost_memory_pages(struct mm_struct *mm)
 {
-	return get_mm_counter(mm, MM_ANONPAGES) + get_mm_counter(mm, MM_SWAPENTS);
+	return percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) +
+	       percpu_counter_sum(&mm->rss_stat[MM_SWAPENTS]);
 }
 
 static void ghost_memory_show_fdinfo(struct seq_file *m, struct file *file)

@@ -64,7 +64,7 @@ static int load_fd_map(struct ghost *g, u64 addr, u32 len)
 {
 	struct ghost_fd_map __user *umap = u64_to_user_ptr(addr);
 	struct ghost_fd_map entry;
-	u32 i;
+	u32 i, j;
 
 	if (!len)
 		return 0;
@@ -80,6 +80,9 @@ static int load_fd_map(struct ghost *g, u64 addr, u32 len)
 		g->fd_map[i].image_fd = entry.image_fd;
 		if (entry.image_fd < 0 || (g->mode != GHOST_MODE_IMPORT && entry.fd != -1))
 			return -EINVAL;
+		for (j = 0; j < i; j++)
+			if (g->fd_map[j].image_fd == entry.image_fd)
+				return -EINVAL;
 		if (g->mode != GHOST_MODE_IMPORT)
 			continue;
 		g->fd_map[i].file = fget(entry.fd);
@@ -143,7 +146,7 @@ static int run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
 	struct ghost_export_args *args = gt->args;
 	int ret;
 
-	/* This is what the copy sees; the original gets the result below */
+	/* As with fork(): 0 is what the copy sees, the original gets its own below */
 	syscall_set_return_value(current, regs, 0, 0);
 	ghost_thread_fill(gt);
 	gt->parked = true;
@@ -151,7 +154,7 @@ static int run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
 	gt->parked = false;
 	current->ghost = NULL;
 	ret = finish_export(g, args, ret);
-	syscall_set_return_value(current, regs, ret, ret);
+	syscall_set_return_value(current, regs, ret, 1);
 	kfree(args);
 	ghost_put_ghost(g);
 	ghost_thread_put(gt);

@@ -136,7 +136,10 @@ int ghost_export_thread(struct ghost *g, struct ghost_thread *gt)
 
 int ghost_export_regs(struct ghost *g, struct ghost_thread *gt)
 {
-	return ghost_put(g, GHOST_REC_ARCH_REGS, &gt->regs, sizeof(gt->regs));
+	/* What would not be taken back is not given away */
+	int ret = arch_ghost_check_regs(g, &gt->regs);
+
+	return ret ?: ghost_put(g, GHOST_REC_ARCH_REGS, &gt->regs, sizeof(gt->regs));
 }
 
 int ghost_export_xstate(struct ghost *g, struct ghost_thread *gt)

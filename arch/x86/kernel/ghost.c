@@ -173,6 +173,10 @@ int arch_ghost_check_thread(struct ghost *g, struct task_struct *t)
 		ret = ret ?: refuse_thread(g, t, "I/O permissions");
 	if (memchr_inv(t->thread.ptrace_bps, 0, sizeof(t->thread.ptrace_bps)))
 		ret = ret ?: refuse_thread(g, t, "hardware breakpoint");
+	if (task_thread_info(t)->status & TS_COMPAT)
+		ret = ret ?: refuse_thread(g, t, "32-bit system call");
+	if (test_tsk_thread_flag(t, TIF_SPEC_L1D_FLUSH))
+		ret = ret ?: refuse_thread(g, t, "PR_SPEC_L1D_FLUSH");
 	if (test_tsk_thread_flag(t, TIF_NOTSC))
 		ret = ret ?: refuse_thread(g, t, "PR_SET_TSC");
 	if (test_tsk_thread_flag(t, TIF_NOCPUID))

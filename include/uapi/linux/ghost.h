@@ -71,8 +71,8 @@ struct ghost_fd_map {
 /**
  * struct ghost_export_args - arguments of ghost_export(2)
  * @flags: GHOST_EXPORT_*; an unknown bit is refused with EINVAL
- * @pidfd: process to export; -1: the caller, who then gets the result as fork()
- *	would give it: the call's result in the original, 0 in the copy
+ * @pidfd: process to export; -1: the caller, who then gets two returns, as from fork():
+ *	1 in the original, 0 in the copy
  * @backend: backend id; 0 with GHOST_EXPORT_CHECK
  * @params: address of the backend's parameters
  * @params_size: their size
