@@ -31,7 +31,7 @@ class Patch:
             self.text = f.read()
         head = re.split(r"^(?=--- \S|diff --git |Index: )", self.text, 1, re.M)[0]
         self.sender, self.date, self.subject, self.body = parse_mail(head)
-        self.files, self.creates, self.changes = parse_diff(self.text)
+        self.files, self.creates, self.changes = parse_diff(self.text[len(head):])
 
 
 class Commit:
@@ -86,7 +86,7 @@ def parse_diff(text):
                 odd.append(name)
         elif hunk := re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", line):
             left, right = (int(n) if n else 1 for n in hunk.groups())
-        elif line.startswith(("rename ", "copy ", "GIT binary patch", "new mode ")):
+        elif line.startswith(("rename from ", "copy from ", "GIT binary patch", "new mode ")):
             odd.append(line)
     return files, odd, changes
 
