@@ -16,6 +16,7 @@
 
 struct file;
 struct ghost;
+struct ghost_rec_file;
 struct iov_iter;
 struct module;
 struct pid;
@@ -67,6 +68,26 @@ struct ghost_resource_ops {
 int ghost_resource_register(const struct ghost_resource_ops *ops);
 void ghost_resource_unregister(const struct ghost_resource_ops *ops);
 int ghost_resource_params(void *dst, size_t ksize, size_t min, const void *src, size_t usize);
+
+/**
+ * struct ghost_file_ops - how files of one sort are carried
+ * @list: registered ones
+ * @type: GHOST_FILE_* in the image
+ * @match: is this file of the sort? Sleeps, no lock is held
+ * @check: refuse what cannot be carried of it; @what says whose file it is ("fd 7"),
+ *	@name is its name. The file may be in use
+ * @open: make the open file again from its record and its path; ERR_PTR on failure,
+ *	which has been reported then
+ */
+struct ghost_file_ops {
+	struct list_head list;
+	u32 type;
+	bool (*match)(struct file *file);
+	int (*check)(struct ghost *g, struct file *file, const char *what, const char *name);
+	struct file *(*open)(struct ghost *g, const struct ghost_rec_file *rec, const char *path);
+};
+
+int ghost_file_register(struct ghost_file_ops *ops);
 
 /* The calls of the papers: create, plug a resource, export or import, release */
 struct ghost *ghost_create(void);

@@ -361,17 +361,21 @@ int ghost_import_cred(struct ghost *g)
 	struct ghost_rec_cred rec;
 	const __le32 *groups;
 	struct cred *new;
+	u32 n;
 	int ret;
 
 	ret = ghost_get_head(g, GHOST_REC_CRED, &rec, sizeof(rec));
 	if (ret)
 		return ret;
-	if (le32_to_cpu(rec.ngroups) > NGROUPS_MAX ||
-	    le32_to_cpu(rec.flags) & ~GHOST_CRED_NO_NEW_PRIVS || rec.pad || g->cred)
+	n = le32_to_cpu(rec.ngroups);
+	if (n > NGROUPS_MAX || le32_to_cpu(rec.flags) & ~GHOST_CRED_NO_NEW_PRIVS || rec.pad ||
+	    g->cred)
 		return ghost_refuse(g, -EBADMSG, "image: credentials");
-	groups = ghost_get_tail(g, sizeof(rec), le32_to_cpu(rec.ngroups) * sizeof(*groups));
+	groups = ghost_get_tail(g, sizeof(rec), n * sizeof(*groups));
 	if (IS_ERR(groups))
 		return PTR_ERR(groups);
+	if (n != le32_to_cpu(rec.ngroups))
+		return ghost_refuse(g, -EBADMSG, "image: credentials");
 
 	new = prepare_creds();
 	if (!new)

@@ -361,20 +361,17 @@ static int ghost_reopen(struct ghost *g, struct ghost_file *gf, u32 ref)
 	return ghost_ref_set(g, ref, file);
 }
 
-/* As the program could do; the limit of the image is set later */
+/* As setrlimit(2); the limit of the image, which may be lower, is set later */
 static int ghost_allow_fd(struct ghost *g, unsigned int fd)
 {
-	struct rlimit limit = {
-		.rlim_cur = (unsigned long)fd + 1,
-		.rlim_max = rlimit_max(RLIMIT_NOFILE),
-	};
+	struct rlimit limit = { .rlim_cur = (unsigned long)fd + 1 };
 
 	if (fd < rlimit(RLIMIT_NOFILE))
 		return 0;
-	if (fd >= limit.rlim_max)
-		return ghost_refuse(g, -EMFILE, "fd %u: above the importer's limit of open files",
-				    fd);
-	return do_prlimit(current, RLIMIT_NOFILE, &limit, NULL);
+	limit.rlim_max = max(limit.rlim_cur, rlimit_max(RLIMIT_NOFILE));
+	if (!do_prlimit(current, RLIMIT_NOFILE, &limit, NULL))
+		return 0;
+	return ghost_refuse(g, -EMFILE, "fd %u: above the importer's limit of open files", fd);
 }
 
 static int ghost_install_fd(struct ghost *g, struct ghost_fd_entry *entry)

@@ -53,9 +53,9 @@ static int ghost_check_regular(struct ghost *g, struct file *file, const char *w
 	const struct path *path = file_user_path(file);
 	int ret;
 
-	ret = ghost_check_path(g, path, what, name);
+	ret = ghost_check_fs_type(g, path, what, name);
 	if (!ret)
-		ret = ghost_check_fs_type(g, path, what, name);
+		ret = ghost_check_path(g, path, what, name);
 	if (!ret && !(file->f_mode & FMODE_LSEEK))
 		ret = ghost_refuse(g, -EOPNOTSUPP, "%s: %s: has no position: not supported",
 				   what, name);

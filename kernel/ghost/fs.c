@@ -57,8 +57,8 @@ static int ghost_check_dir(struct ghost *g, const struct path *path, const char 
 	name = d_path(path, buf, PATH_MAX);
 	if (IS_ERR(name))
 		return ghost_refuse(g, PTR_ERR(name), "%s: path too long", what);
-	ret = ghost_check_path(g, path, what, name);
-	return ret ?: ghost_check_fs_type(g, path, what, name);
+	ret = ghost_check_fs_type(g, path, what, name);
+	return ret ?: ghost_check_path(g, path, what, name);
 }
 
 int ghost_check_fs(struct ghost *g, struct task_struct *t)

@@ -49,19 +49,25 @@ struct mm_struct;
 
 /**
  * struct ghost_thread - one thread of an export or an import
- * @list: in ghost::threads
+ * @list: in ghost::threads, or of the request that parks it
  * @ref: one for the list, one for the thread while it is at the ghost point
  * @task: the thread; a reference is held
  * @stop: the request that parked it; export only
- * @g: the ghost that is imported; import only
+ * @g: the ghost that is imported, or that the thread's own process is exported to
  * @run: work to be done at the ghost point instead of parking
+ * @args: of a process that exports itself
  * @parked: it is held and its records are filled; under siglock
  * @stopped: it sleeps in a group stop and was read from outside; under siglock
  * @rec: its records, in the form of the image
  * @regs: its registers
  * @restart: its interrupted system call
+ * @has_restart: there is one
+ * @restart_error: it cannot be described
+ * @has_regs: import: its registers have been read
  * @xstate_size: bytes of @xstate
  * @xstate: its FPU state in the standard XSAVE format
+ * @siginfo: import: struct ghost_siginfo to be queued
+ * @nr_siginfo: their number
  */
 struct ghost_thread {
 	struct list_head list;
@@ -70,7 +76,7 @@ struct ghost_thread {
 	struct ghost_stop *stop;
 	struct ghost *g;
 	int (*run)(struct ghost_thread *gt, struct pt_regs *regs);
-	struct ghost_export_args *args;	/* of a process that exports itself */
+	struct ghost_export_args *args;
 	bool parked;
 	bool stopped;
 	struct ghost_rec_thread rec;
@@ -81,7 +87,7 @@ struct ghost_thread {
 	bool has_regs;
 	u32 xstate_size;
 	void *xstate;
-	struct list_head siginfo;	/* import: struct ghost_siginfo to be queued */
+	struct list_head siginfo;
 	u32 nr_siginfo;
 };
 
@@ -111,11 +117,45 @@ enum ghost_mode {
  * @threads: struct ghost_thread
  * @nr_threads: number of them
  * @pid: process that is exported
+ * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
- * @shm: ref -> copy of a shared memory object (struct file *)
+ * @shm: ref -> copy of a shared memory object (struct file)
+ * @write_pages: writes what is in @mm
+ * @write_shm_pages: writes what is in one of @shm
  * @chunks: captured records
+ * @pos: bytes of the image so far
+ * @nr_records: records of it so far
+ * @nr_pages: pages of it so far
  * @source: import: the kept ghost that is read instead of a resource
- * @cred: import: credentials of the new process
+ * @chunk: import from @source: where reading is
+ * @chunk_pos: and at which byte of it
+ * @hdr: import: header of the record that is being read
+ * @have_hdr: it is filled, and the payload not yet consumed
+ * @crc: checksum of what has been read of the record
+ * @left: bytes of its payload not yet read
+ * @payload: of the record last read
+ * @payload_size: room there
+ * @payload_len: bytes of it
+ * @head: where ghost_get_head() copied its beginning to
+ * @kind: import: position in the table of kinds
+ * @kind_seen: a record of that kind has been read
+ * @process: import: the process as a whole
+ * @mmrec: its address space
+ * @has_mm: the embryo has an address space of its own
+ * @locked: memory to be locked when it is complete
+ * @shm_file: the object that shm pages belong to
+ * @files: open files, until all descriptors are known
+ * @cred: credentials of the new process
+ * @no_new_privs: it may not gain privileges by exec
+ * @embryo: the task that becomes the new process
+ * @exit_signal: signal that its parent gets when it ends
+ * @nr_ready: its threads that have put their state on
+ * @lock: protects @error, @nr_ready and @decision
+ * @wait: where importer, embryo and its threads wait for each other
+ * @decision: will it become a process?
+ * @committed: threads may go to user mode
+ * @done: the embryo has become a process, or not
+ * @error: why not
  * @stats: what it cost
  */
 struct ghost {
@@ -143,56 +183,53 @@ struct ghost {
 	struct pid *pid;
 	struct ghost_stop *stop;
 
-	/* what was captured, and how to write it */
 	struct mm_struct *mm;
 	struct xarray shm;
 	int (*write_pages)(struct ghost *g);
 	int (*write_shm_pages)(struct ghost *g, u32 ref);
 	struct list_head chunks;
-	u64 pos;			/* bytes of the image so far */
+	u64 pos;
 	u64 nr_records;
 	u64 nr_pages;
 
-	/* import: the record that is being read */
 	struct ghost *source;
 	struct ghost_chunk *chunk;
 	size_t chunk_pos;
 	struct {
 		u32 kind, len, ref, crc;
-	} hdr;				/* its struct ghost_rec_hdr */
+	} hdr;
 	bool have_hdr;
 	u32 crc;
-	u32 left;			/* bytes of the payload not yet read */
-	u8 *payload;			/* of the record last read */
-	size_t payload_size;		/* room there */
+	u32 left;
+	u8 *payload;
+	size_t payload_size;
 	size_t payload_len;
-	void *head;			/* where ghost_get_head() copied to */
+	void *head;
 
-	int kind;			/* position in the table of kinds */
-	bool kind_seen;			/* a record of that kind has been read */
+	int kind;
+	bool kind_seen;
 
-	/* import: the new process */
 	struct ghost_rec_process process;
 	struct ghost_rec_mm *mmrec;
-	bool has_mm;			/* it has an address space of its own */
-	struct list_head locked;	/* memory to be locked when it is complete */
-	struct file *shm_file;		/* the object that shm pages belong to */
-	struct ghost_files *files;	/* open files, until all descriptors are known */
+	bool has_mm;
+	struct list_head locked;
+	struct file *shm_file;
+	struct ghost_files *files;
 	const struct cred *cred;
 	bool no_new_privs;
 	struct task_struct *embryo;
 	u32 exit_signal;
 	u32 nr_ready;
-	spinlock_t lock;		/* protects error and nr_ready */
+	spinlock_t lock;
 	wait_queue_head_t wait;
 	enum {
 		GHOST_UNDECIDED,
 		GHOST_COMMIT,
 		GHOST_ABORT,
-	} decision;			/* under @lock */
-	bool committed;			/* threads may go to user mode */
-	bool done;			/* the embryo has become a process, or not */
-	int error;			/* why not */
+	} decision;
+	bool committed;
+	bool done;
+	int error;
 
 	struct ghost_export_stats stats;
 };
@@ -248,25 +285,6 @@ void ghost_skip_later(struct ghost *g);
 
 /* file.c: open files */
 
-/**
- * struct ghost_file_ops - how files of one sort are carried
- * @list: registered ones
- * @type: GHOST_FILE_* in the image
- * @match: is this file of the sort? Sleeps, no lock is held
- * @check: refuse what cannot be carried of it; @what says whose file it is ("fd 7"),
- *	@name is its name. The file may be in use
- * @open: make the open file again from its record and its path; ERR_PTR on failure,
- *	which has been reported then
- */
-struct ghost_file_ops {
-	struct list_head list;
-	u32 type;
-	bool (*match)(struct file *file);
-	int (*check)(struct ghost *g, struct file *file, const char *what, const char *name);
-	struct file *(*open)(struct ghost *g, const struct ghost_rec_file *rec, const char *path);
-};
-
-int ghost_file_register(struct ghost_file_ops *ops);
 int ghost_check_path(struct ghost *g, const struct path *path, const char *what,
 		     const char *name);
 int ghost_check_fs_type(struct ghost *g, const struct path *path, const char *what,

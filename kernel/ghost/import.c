@@ -105,6 +105,17 @@ static int clone_task(struct ghost *g, struct ghost_thread *gt, u64 flags, int (
 	return pid == -ERESTARTNOINTR ? -EINTR : pid;
 }
 
+static struct ghost_thread *first_thread(struct ghost *g)
+{
+	return list_first_entry(&g->threads, struct ghost_thread, list);
+}
+
+/* The leader of the process may have ended before its other threads */
+static bool leader_lives(const struct ghost *g)
+{
+	return !(le32_to_cpu(g->process.flags) & GHOST_PROCESS_LEADER_DEAD);
+}
+
 static int start_threads(struct ghost *g)
 {
 	struct ghost_thread *gt;
@@ -112,8 +123,9 @@ static int start_threads(struct ghost *g)
 	int ret;
 
 	list_for_each_entry(gt, &g->threads, list) {
-		if (!n++)
-			continue;	/* the leader: current */
+		if (leader_lives(g) && gt == first_thread(g))
+			continue;	/* that is current */
+		n++;
 		gt->run = run_thread;
 		ret = clone_task(g, gt, CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				 CLONE_SYSVSEM, start_thread_of_embryo, le32_to_cpu(gt->rec.tid));
@@ -121,7 +133,7 @@ static int start_threads(struct ghost *g)
 			return ghost_refuse(g, ret, "thread %u: cannot be made (%pe)",
 					    le32_to_cpu(gt->rec.tid), ERR_PTR(ret));
 	}
-	ret = wait_event_killable(g->wait, READ_ONCE(g->nr_ready) == n - 1 || READ_ONCE(g->error));
+	ret = wait_event_killable(g->wait, READ_ONCE(g->nr_ready) == n || READ_ONCE(g->error));
 	return ret ? -EINTR : READ_ONCE(g->error);
 }
 
@@ -167,7 +179,6 @@ static void stop_process(int sig)
 
 static int build(struct ghost *g, struct pt_regs *regs)
 {
-	struct ghost_thread *leader;
 	int ret;
 
 	ret = empty_files();
@@ -179,8 +190,10 @@ static int build(struct ghost *g, struct pt_regs *regs)
 		ret = start_threads(g);
 	if (ret)
 		return ret;
-	leader = list_first_entry(&g->threads, struct ghost_thread, list);
-	ret = ghost_apply_thread(leader, regs);
+	if (leader_lives(g))
+		ret = ghost_apply_thread(first_thread(g), regs);
+	else
+		ret = ghost_apply_cred(g);
 	return ret ?: ghost_apply_process(g);
 }
 
@@ -214,6 +227,7 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 {
 	struct ghost *g = gt->g;
 	int ret = build(g, regs);
+	bool leads = leader_lives(g);
 
 	if (!ret && (fatal_signal_pending(current) || !decide(g, GHOST_COMMIT)))
 		ret = -EINTR;
@@ -233,6 +247,8 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 	ghost_put_ghost(g);
 	if (ret)
 		do_group_exit(SIGKILL);
+	if (!leads)
+		do_exit(0);
 	return 0;
 }
 

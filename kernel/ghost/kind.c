@@ -287,6 +287,10 @@ int ghost_import_threads(struct ghost *g)
 	}
 	if (!g->nr_threads || g->nr_threads != le32_to_cpu(g->process.nr_threads))
 		return ghost_refuse(g, -EBADMSG, "image: number of threads");
+	gt = list_first_entry(&g->threads, struct ghost_thread, list);
+	if (!(le32_to_cpu(gt->rec.flags) & GHOST_THREAD_LEADER) !=
+	    !!(le32_to_cpu(g->process.flags) & GHOST_PROCESS_LEADER_DEAD))
+		return ghost_refuse(g, -EBADMSG, "image: which thread is the leader");
 	list_for_each_entry(gt, &g->threads, list)
 		if (!gt->has_regs)
 			return ghost_refuse(g, -EBADMSG, "image: thread without registers");

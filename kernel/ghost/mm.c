@@ -52,10 +52,11 @@ static const struct vma_flag {
 	{ VM_MERGEABLE,		GHOST_VMA_MERGEABLE,	MADV_MERGEABLE },
 	{ VM_NORESERVE,		GHOST_VMA_NORESERVE },
 	{ VM_DROPPABLE,		GHOST_VMA_DROPPABLE },
+	{ VM_ACCOUNT,		GHOST_VMA_ACCOUNT },
 };
 
 /* Others that need not be carried: derived from the above, or of an observer */
-#define GHOST_VM_IGNORED	(VM_SHARED | VM_ACCOUNT | VM_SOFTDIRTY)
+#define GHOST_VM_IGNORED	(VM_SHARED | VM_SOFTDIRTY)
 
 /* And of the kernel's own mappings */
 #define GHOST_VM_OWN		(VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP)
@@ -633,10 +634,24 @@ static int check_vma_rec(struct ghost *g, const struct ghost_rec_vma *rec)
 	return 0;
 }
 
+static unsigned long vma_prot(u64 flags)
+{
+	return (flags & GHOST_VMA_READ ? PROT_READ : 0) |
+	       (flags & GHOST_VMA_WRITE ? PROT_WRITE : 0) |
+	       (flags & GHOST_VMA_EXEC ? PROT_EXEC : 0);
+}
+
+/* Was it writable once, so that it counts as committed memory although it is not now? */
+static bool was_writable(u64 flags)
+{
+	return flags & GHOST_VMA_ACCOUNT && !(flags & (GHOST_VMA_WRITE | GHOST_VMA_SHARED));
+}
+
 static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 {
 	u64 flags = le64_to_cpu(rec->flags);
-	unsigned long start = le64_to_cpu(rec->start), prot = 0, mflags = MAP_FIXED_NOREPLACE;
+	unsigned long start = le64_to_cpu(rec->start), mflags = MAP_FIXED_NOREPLACE;
+	unsigned long prot = was_writable(flags) ? PROT_WRITE : vma_prot(flags);
 	struct file *file = NULL;
 	unsigned long ret;
 
@@ -647,12 +662,6 @@ static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 	} else {
 		mflags |= MAP_ANONYMOUS;
 	}
-	if (flags & GHOST_VMA_READ)
-		prot |= PROT_READ;
-	if (flags & GHOST_VMA_WRITE)
-		prot |= PROT_WRITE;
-	if (flags & GHOST_VMA_EXEC)
-		prot |= PROT_EXEC;
 	if (flags & GHOST_VMA_DROPPABLE)
 		mflags |= MAP_DROPPABLE;
 	else if (flags & GHOST_VMA_SHARED)
@@ -665,6 +674,9 @@ static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 		mflags |= MAP_NORESERVE;
 	ret = vm_mmap(file, start, le64_to_cpu(rec->end) - start, prot, mflags,
 		      le64_to_cpu(rec->offset));
+	if (ret == start && was_writable(flags))
+		ret = arch_ghost_call(__NR_mprotect, start, le64_to_cpu(rec->end) - start,
+				      vma_prot(flags), 0, 0, 0) ?: start;
 	if (ret == start)
 		return 0;
 	if (!IS_ERR_VALUE(ret))

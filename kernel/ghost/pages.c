@@ -41,7 +41,8 @@ struct found {
  * @next: where the walk goes on
  * @why: what stopped it
  * @bvec: what is written
- * @rec: and its table of runs
+ * @rec: in front of them
+ * @run: the end of @rec
  */
 struct page_batch {
 	struct found found[GHOST_PAGES_BATCH];

@@ -29,7 +29,7 @@ static int ghost_check_family(struct ghost *g, struct task_struct *t)
 {
 	pid_t traced = 0, tracee = 0, child = 0;
 	struct task_struct *other, *p;
-	bool zombie = false;
+	bool zombie = false, vfork = false;
 	int ret = 0;
 
 	read_lock(&tasklist_lock);
@@ -39,6 +39,7 @@ static int ghost_check_family(struct ghost *g, struct task_struct *t)
 		list_for_each_entry(p, &other->children, sibling) {
 			child = task_pid_vnr(p);
 			zombie = p->exit_state;
+			vfork |= !!READ_ONCE(p->vfork_done);
 		}
 		list_for_each_entry(p, &other->ptraced, ptrace_entry)
 			tracee = task_pid_vnr(p);
@@ -47,6 +48,8 @@ static int ghost_check_family(struct ghost *g, struct task_struct *t)
 
 	if (traced)
 		ret = ghost_refuse(g, -EBUSY, "thread %d: is being traced", traced);
+	if (!ret && vfork)
+		ret = ghost_refuse_process(g, t, -EBUSY, "waits for a child made by vfork()");
 	if (!ret && tracee)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "process %d: traces another process (%d): not supported",

@@ -118,6 +118,17 @@ struct file *ghost_ref_file(struct ghost *g, u32 ref)
 EXPORT_SYMBOL_IF_KUNIT(ghost_ref_file);
 
 /**
+ * ghost_is_shm() - does a number of an image stand for shared memory?
+ * @g: the import
+ * @ref: the number
+ * Return: true if it does.
+ */
+bool ghost_is_shm(struct ghost *g, u32 ref)
+{
+	return ref && xa_load(&g->shm, ref);
+}
+
+/**
  * ghost_ref_release() - let go of all files; sleeps
  * @g: the operation; numbers of an export go on from where they were
  */

@@ -82,16 +82,6 @@ int ghost_export_shm(struct ghost *g, struct task_struct *t)
 	return ghost_for_each_shm(g, t, export_shm);
 }
 
-/**
- * ghost_is_shm() - does a number of an image stand for shared memory?
- * @g: the import
- * @ref: the number
- */
-bool ghost_is_shm(struct ghost *g, u32 ref)
-{
-	return ref && xa_load(&g->shm, ref);
-}
-
 int ghost_import_shm(struct ghost *g)
 {
 	struct ghost_rec_shm rec;

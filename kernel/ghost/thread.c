@@ -154,8 +154,7 @@ int ghost_import_thread(struct ghost *g, struct ghost_thread *gt)
 
 	if (ret)
 		return ret;
-	if (le32_to_cpu(rec->flags) & ~(GHOST_THREAD_DEAD | GHOST_THREAD_SAVED_MASK |
-					GHOST_THREAD_LEADER))
+	if (le32_to_cpu(rec->flags) & ~(GHOST_THREAD_SAVED_MASK | GHOST_THREAD_LEADER))
 		return ghost_refuse(g, -EOPNOTSUPP, "image: thread: flags %#x",
 				    le32_to_cpu(rec->flags));
 	if (memchr_inv(rec->comm, 0, sizeof(rec->comm)) && rec->comm[sizeof(rec->comm) - 1])

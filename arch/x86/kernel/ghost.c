@@ -74,6 +74,11 @@ static void read_caps(__le32 *caps)
 		caps[kernel_caps[i] / 32] &= ~cpu_to_le32(BIT(kernel_caps[i] % 32));
 }
 
+static u32 vdso_crc(void)
+{
+	return ~crc32c(~0, vdso_image_64.data, vdso_image_64.size);
+}
+
 static bool mm_has_vdso(struct mm_struct *mm)
 {
 	return mm->context.vdso && mm->context.vdso_image == &vdso_image_64;
@@ -91,7 +96,7 @@ void arch_ghost_read_machine(struct mm_struct *mm, struct ghost_arch_machine *re
 	rec->xstate_size = cpu_to_le32(arch_ghost_xstate_size());
 	if (mm_has_vdso(mm)) {
 		rec->vdso_size = cpu_to_le32(vdso_image_64.size);
-		rec->vdso_crc = cpu_to_le32(crc32c(~0, vdso_image_64.data, vdso_image_64.size));
+		rec->vdso_crc = cpu_to_le32(vdso_crc());
 	}
 	rec->ncaps = cpu_to_le32(NR_CPUID_WORDS);
 	read_caps(rec->caps);
@@ -134,7 +139,7 @@ int arch_ghost_check_machine(struct ghost *g, const struct ghost_arch_machine *r
 				    le32_to_cpu(rec->xstate_size), arch_ghost_xstate_size());
 	if (rec->vdso_size &&
 	    (!vdso64_enabled || le32_to_cpu(rec->vdso_size) != vdso_image_64.size ||
-	     le32_to_cpu(rec->vdso_crc) != crc32c(~0, vdso_image_64.data, vdso_image_64.size)))
+	     le32_to_cpu(rec->vdso_crc) != vdso_crc()))
 		return ghost_refuse(g, -ENOEXEC, "vDSO: of another kernel (%.63s)", rec->release);
 	return check_caps(g, rec);
 }

@@ -59,9 +59,10 @@ struct ghost_rec_hdr {
 #define GHOST_REC_MAX_LEN	(8U << 20)
 
 /*
- * Kinds, in the order in which they stand in an image: an object follows all
- * it refers to. Kinds from GHOST_REC_THREAD on belong to the thread that the
- * last GHOST_REC_THREAD began.
+ * Kinds. They stand in an image in this order: MACHINE, PROCESS, FILE, FD, FS, SHM
+ * with its SHM_PAGES, MM, VMA, PAGES, SIGHAND, SIGPENDING, RLIMIT, CRED, then for
+ * each thread THREAD, REGS, XSTATE, RESTART, THREAD_SIGPENDING, at last END: an
+ * object follows all it refers to.
  */
 enum ghost_rec_kind {
 	GHOST_REC_MACHINE	= 1,	/* struct ghost_rec_machine_x86 */
@@ -271,6 +272,17 @@ struct ghost_rec_shm {
 
 /**
  * struct ghost_rec_mm - address space; addresses as in struct prctl_mm_map
+ * @start_code: code
+ * @end_code: code
+ * @start_data: data
+ * @end_data: data
+ * @start_brk: heap
+ * @brk: heap
+ * @start_stack: stack
+ * @arg_start: arguments
+ * @arg_end: arguments
+ * @env_start: environment
+ * @env_end: environment
  * @mmap_base: where the kernel starts to look for room for new mappings
  * @vdso: address of the vDSO text, 0: not mapped
  * @exe: ref of the executable, 0: none
@@ -279,6 +291,7 @@ struct ghost_rec_shm {
  * @dump_filter: as /proc/PID/coredump_filter
  * @nr_auxv: words of @auxv in use
  * @personality: as personality(2)
+ * @auxv: auxiliary vector
  */
 struct ghost_rec_mm {
 	__le64 start_code, end_code;
@@ -315,12 +328,12 @@ struct ghost_rec_mm {
 #define GHOST_VMA_NOHUGEPAGE	(1ULL << 13)
 #define GHOST_VMA_MERGEABLE	(1ULL << 14)
 #define GHOST_VMA_NORESERVE	(1ULL << 15)
-#define GHOST_VMA_STACK		(1ULL << 16)	/* MAP_STACK or the stack of the main thread */
 #define GHOST_VMA_MAYREAD	(1ULL << 17)
 #define GHOST_VMA_MAYWRITE	(1ULL << 18)
 #define GHOST_VMA_MAYEXEC	(1ULL << 19)
 #define GHOST_VMA_VDSO		(1ULL << 20)	/* the kernel's own: vDSO and its data */
 #define GHOST_VMA_DROPPABLE	(1ULL << 21)	/* its pages are never in an image */
+#define GHOST_VMA_ACCOUNT	(1ULL << 22)	/* counts as committed memory */
 
 /**
  * struct ghost_rec_vma - one mapping
@@ -359,7 +372,6 @@ struct ghost_rec_pages {
 #define GHOST_PAGES_NR_MASK	0x3ffULL
 #define GHOST_PAGES_BATCH	1024U		/* pages in one record, at most */
 
-#define GHOST_THREAD_DEAD	(1U << 0)	/* leader that ended before the others */
 #define GHOST_THREAD_SAVED_MASK	(1U << 1)	/* @saved_mask is put back at the next signal */
 #define GHOST_THREAD_LEADER	(1U << 2)
 
