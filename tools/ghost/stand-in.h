@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Behaving like a child */
+#ifndef _GHOST_STAND_IN_H
+#define _GHOST_STAND_IN_H
+
+#include <sys/types.h>
+
+/* Before the child is made: from now on signals are remembered for it. */
+void stand_in_prepare(void);
+
+/* There is no child. If a signal is why, this process ends by it. */
+void stand_in_abandon(void);
+
+/*
+ * Pass signals on to the child, stop and go on with it, wait for its end. Returns its
+ * exit code, or does not return because this process ended by the same signal.
+ */
+int stand_in_for(pid_t child);
+
+#endif /* _GHOST_STAND_IN_H */
