@@ -12,6 +12,7 @@
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/types.h>
 
 struct file;
@@ -139,10 +140,14 @@ void __ghost_bound_hrtimer(struct hrtimer *timer);
  */
 static inline void ghost_note_hrtimer(struct hrtimer *timer)
 {
-	if (unlikely(current->ghost_sleep.again))
+	struct ghost_sleep *sleep = &current->ghost_sleep;
+
+	if (unlikely(sleep->again)) {
 		__ghost_bound_hrtimer(timer);
-	else
-		current->ghost_sleep.hr_expires = hrtimer_get_softexpires(timer);
+		return;
+	}
+	sleep->hr_expires = hrtimer_get_softexpires(timer);
+	sleep->hr_noted = true;
 }
 
 /**
@@ -154,11 +159,36 @@ static inline unsigned long ghost_note_timeout(unsigned long expires)
 {
 	struct ghost_sleep *sleep = &current->ghost_sleep;
 
-	if (likely(!sleep->again))
-		sleep->expires = expires;
-	else if (time_before(sleep->expires, expires))
-		expires = sleep->expires;
+	if (unlikely(sleep->again))
+		return time_before(sleep->expires, expires) ? sleep->expires : expires;
+	sleep->expires = expires;
+	sleep->noted = true;
 	return expires;
+}
+
+/**
+ * ghost_forget_sleep() - a sleep has ended
+ *
+ * If it was not interrupted, its end is that of no call which is to go on.
+ */
+static inline void ghost_forget_sleep(void)
+{
+	struct ghost_sleep *sleep = &current->ghost_sleep;
+
+	if (!sleep->again && !signal_pending(current)) {
+		sleep->hr_noted = false;
+		sleep->noted = false;
+	}
+}
+
+/**
+ * ghost_init_task() - a new task is nowhere near its ghost point
+ * @t: the task, a copy of current
+ */
+static inline void ghost_init_task(struct task_struct *t)
+{
+	t->ghost = NULL;
+	t->ghost_sleep = (struct ghost_sleep) { };
 }
 
 #else
@@ -166,6 +196,8 @@ static inline unsigned long ghost_note_timeout(unsigned long expires)
 static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work) { }
 static inline void ghost_note_hrtimer(struct hrtimer *timer) { }
 static inline unsigned long ghost_note_timeout(unsigned long expires) { return expires; }
+static inline void ghost_forget_sleep(void) { }
+static inline void ghost_init_task(struct task_struct *t) { }
 
 #endif /* CONFIG_GHOST */
 

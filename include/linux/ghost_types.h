@@ -8,8 +8,11 @@
  * struct ghost_sleep - when the last sleep with a timeout is to end
  * @hr_expires: of schedule_hrtimeout() and its like, CLOCK_MONOTONIC
  * @expires: of schedule_timeout(), in jiffies
+ * @hr_noted: @hr_expires is that of a sleep which was interrupted
+ * @noted: @expires is that of a sleep which was interrupted
  * @again: a system call is being repeated on behalf of ghost: the above is an
  *	upper bound of its sleeps
+ * @nr: a repeated system call that was interrupted again
  *
  * When a system call that waits with a timeout is interrupted so that the thread can
  * be exported, and the call has no restart block of its own, ghost lets it go on. It
@@ -18,7 +21,10 @@
 struct ghost_sleep {
 	ktime_t hr_expires;
 	unsigned long expires;
+	bool hr_noted;
+	bool noted;
 	bool again;
+	u16 nr;
 };
 
 #endif /* _LINUX_GHOST_TYPES_H */

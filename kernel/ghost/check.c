@@ -103,8 +103,12 @@ static bool holds_affinity(struct task_struct *t)
 
 static bool holds_personality(struct task_struct *t)
 {
-	return personality(t->personality) != PER_LINUX ||
-	       t->personality != t->group_leader->personality;
+	bool differs;
+
+	rcu_read_lock();
+	differs = pid_alive(t) && t->personality != t->group_leader->personality;
+	rcu_read_unlock();
+	return differs || personality(t->personality) != PER_LINUX;
 }
 
 static bool holds_pdeath_signal(struct task_struct *t)
@@ -367,10 +371,13 @@ int ghost_check_task(struct ghost *g, struct task_struct *t)
 struct ghost_shares {
 	struct files_struct *files;
 	struct fs_struct *fs;
-	int nr_files;
+	int users_files;	/* references */
+	int users_fs;
+	int users_sighand;
+	int nr_files;		/* of these: of threads of the process */
 	int nr_fs;
 	int nr_sighand;
-	pid_t own_files;
+	pid_t own_files;	/* a thread with others */
 	pid_t own_fs;
 };
 
@@ -394,34 +401,57 @@ static void ghost_count_shares(struct task_struct *t, struct ghost_shares *s)
 	s->nr_sighand = t->signal->nr_threads;
 }
 
+/* Returns false if the process is exiting */
+static bool ghost_read_shares(struct task_struct *t, struct ghost_shares *s)
+{
+	struct sighand_struct *sighand;
+	unsigned long flags;
+
+	memset(s, 0, sizeof(*s));
+	task_lock(t);
+	s->files = t->files;
+	s->fs = t->fs;
+	if (s->files)
+		s->users_files = atomic_read(&s->files->count);
+	if (s->fs)
+		s->users_fs = READ_ONCE(s->fs->users);
+	task_unlock(t);
+	if (!s->files || !s->fs)
+		return false;
+	sighand = lock_task_sighand(t, &flags);
+	if (!sighand)
+		return false;
+	ghost_count_shares(t, s);
+	s->users_sighand = refcount_read(&sighand->count);
+	spin_unlock_irqrestore(&sighand->siglock, flags);
+	return true;
+}
+
+static bool ghost_shared_outside(const struct ghost_shares *s)
+{
+	return s->users_files > s->nr_files || s->users_fs > s->nr_fs ||
+	       s->users_sighand > s->nr_sighand;
+}
+
 /**
  * ghost_check_sharing() - refuse tables that are shared beyond the process, or not within it
- * @g: the export or check
- * @t: a thread of the process; they are parked
+ * @g: the export or check; it sleeps
+ * @t: a thread of the process
  * Return: 0, or a negative errno with the reason in the report.
  */
 int ghost_check_sharing(struct ghost *g, struct task_struct *t)
 {
-	int users_files = 0, users_fs = 0, users_sighand = 0;
-	struct sighand_struct *sighand;
-	struct ghost_shares s = {};
-	unsigned long flags;
+	struct ghost_shares s;
+	int tries = 5;
 	int ret = 0;
 
-	task_lock(t);
-	s.files = t->files;
-	s.fs = t->fs;
-	if (s.files)
-		users_files = atomic_read(&s.files->count);
-	if (s.fs)
-		users_fs = READ_ONCE(s.fs->users);
-	task_unlock(t);
-	sighand = s.files && s.fs ? lock_task_sighand(t, &flags) : NULL;
-	if (!sighand)
-		return ghost_refuse(g, -ESRCH, "process: is exiting");
-	ghost_count_shares(t, &s);
-	users_sighand = refcount_read(&sighand->count);
-	spin_unlock_irqrestore(&sighand->siglock, flags);
+	do {
+		if (!ghost_read_shares(t, &s))
+			return ghost_refuse(g, -ESRCH, "process: is exiting");
+		/* A thread that is being made or ends is counted in one place only */
+		if (g->stop || !ghost_shared_outside(&s))
+			break;
+	} while (--tries && !schedule_timeout_killable(1));
 
 	if (s.own_files)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
@@ -430,13 +460,13 @@ int ghost_check_sharing(struct ghost *g, struct task_struct *t)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "thread %d: working directory of its own: not supported",
 				   s.own_fs);
-	if (!ret && users_files > s.nr_files)
+	if (!ret && s.users_files > s.nr_files)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "process: descriptors are shared with another process");
-	if (!ret && users_fs > s.nr_fs)
+	if (!ret && s.users_fs > s.nr_fs)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "process: working directory is shared with another process");
-	if (!ret && users_sighand > s.nr_sighand)
+	if (!ret && s.users_sighand > s.nr_sighand)
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "process: signal handlers are shared with another process");
 	return ret;

@@ -47,16 +47,27 @@ static int check_permission(struct ghost *g, struct task_struct *p)
 	return ok ? 0 : -EPERM;
 }
 
+static int refuse_gone(struct ghost *g)
+{
+	ghost_refuse(g, -ESRCH, "process: gone");
+	return -ESRCH;
+}
+
 static int check(struct ghost *g)
 {
 	struct task_struct *p = get_live_thread(g->pid);
 	int ret;
 
 	if (!p)
-		return ghost_refuse(g, -ESRCH, "process: gone");
+		return refuse_gone(g);
 	ret = check_permission(g, p);
 	if (!ret)
 		ret = ghost_check_kinds(g, p);
+	/* It may have become a privileged program meanwhile: then nothing must be said of it */
+	if (check_permission(g, p)) {
+		ghost_unreport(g);
+		ret = check_permission(g, p) ?: -EPERM;
+	}
 	put_task_struct(p);
 	return ret;
 }
@@ -68,7 +79,7 @@ static int capture(struct ghost *g)
 	int ret;
 
 	if (!p)
-		return ghost_refuse(g, -ESRCH, "process: gone");
+		return refuse_gone(g);
 	ret = check_permission(g, p);
 	if (!ret)
 		ret = ghost_check_kinds(g, p);
@@ -122,30 +133,33 @@ static void count_pages(struct ghost *g)
 int ghost_export(struct ghost *g, struct ghost_thread *self)
 {
 	ktime_t start = ktime_get(), stopped, parked;
-	bool kill = g->flags & GHOST_EXPORT_KILL;
-	int ret;
+	int ret, sig = 0;
 
 	ret = check(g);
 	if (ret || g->mode == GHOST_MODE_CHECK)
 		return ret ?: g->refused ? -EOPNOTSUPP : 0;
 
+	if (g->flags & GHOST_EXPORT_KILL)
+		sig = SIGKILL;
+	if (g->flags & GHOST_EXPORT_STOP)
+		sig = SIGSTOP;
 	stopped = ktime_get();
 	ret = ghost_park_all(g, self);
 	parked = ktime_get();
 	if (!ret)
 		ret = capture(g);
 	count_pages(g);
-	if (!ret && g->flags & GHOST_EXPORT_STOP)
-		send_to_process(g, SIGSTOP);
-	if (ret || !kill)
+	/* One that is not to run on is held until its image is complete: it may be needed yet */
+	if (ret || !sig)
 		ghost_unpark_all(g);
 	g->stats.stop_ns = ktime_to_ns(ktime_sub(ktime_get(), stopped));
 	g->stats.park_ns = ktime_to_ns(ktime_sub(parked, stopped));
 	if (!ret)
 		ret = write_out(g);
-	if (!ret && kill)
-		send_to_process(g, SIGKILL);
+	if (!ret && sig)
+		send_to_process(g, sig);
 	ghost_unpark_all(g);
+	ghost_threads_free(g);
 	g->stats.threads = g->nr_threads;
 	g->stats.bytes = g->pos;
 	g->stats.total_ns = ktime_to_ns(ktime_sub(ktime_get(), start));

@@ -8,6 +8,7 @@
  */
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/mm.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
@@ -36,6 +37,7 @@ struct ghost_fd_entry {
 struct ghost_files {
 	struct xarray files;		/* ref -> struct ghost_file */
 	struct list_head fds;		/* struct ghost_fd_entry, ascending */
+	unsigned long nr_files;
 };
 
 /* Export */
@@ -271,6 +273,9 @@ int ghost_import_file(struct ghost *g)
 	    (le32_to_cpu(rec.type) != GHOST_FILE_OUTSIDE && name[0] != '/'))
 		return ghost_refuse(g, -EBADMSG, "image: file %s", name);
 
+	/* More than a process could have in descriptors and mappings */
+	if (files->nr_files++ > rlimit_max(RLIMIT_NOFILE) + READ_ONCE(sysctl_max_map_count))
+		return ghost_refuse(g, -EMFILE, "image: file %s: one too many", name);
 	gf = kzalloc(struct_size(gf, name, len + 1), GFP_KERNEL_ACCOUNT);
 	if (!gf)
 		return -ENOMEM;
@@ -299,6 +304,9 @@ int ghost_import_fd(struct ghost *g)
 	if (le32_to_cpu(rec.fd) > INT_MAX || le32_to_cpu(rec.flags) & ~GHOST_FD_CLOEXEC ||
 	    rec.pad || !xa_load(&files->files, ref))
 		return ghost_refuse(g, -EBADMSG, "image: fd %u", le32_to_cpu(rec.fd));
+	if (le32_to_cpu(rec.fd) >= rlimit_max(RLIMIT_NOFILE))
+		return ghost_refuse(g, -EMFILE, "fd %u: above the limit of the importer",
+				    le32_to_cpu(rec.fd));
 	if (!list_empty(&files->fds)) {
 		last = list_last_entry(&files->fds, struct ghost_fd_entry, list);
 		if (last->fd >= le32_to_cpu(rec.fd))

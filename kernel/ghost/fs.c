@@ -21,9 +21,9 @@ struct ghost_fs {
 };
 
 /* A process that is being killed has none any more */
-static int ghost_get_fs(struct task_struct *t, struct ghost_fs *gfs)
+static bool ghost_get_fs(struct task_struct *t, struct ghost_fs *gfs)
 {
-	int ret = -ESRCH;
+	bool ok = false;
 
 	task_lock(t);
 	if (t->fs) {
@@ -34,10 +34,10 @@ static int ghost_get_fs(struct task_struct *t, struct ghost_fs *gfs)
 		path_get(&gfs->root);
 		gfs->umask = t->fs->umask;
 		spin_unlock(&t->fs->lock);
-		ret = 0;
+		ok = true;
 	}
 	task_unlock(t);
-	return ret;
+	return ok;
 }
 
 static void ghost_put_fs(struct ghost_fs *gfs)
@@ -64,10 +64,10 @@ static int ghost_check_dir(struct ghost *g, const struct path *path, const char 
 int ghost_check_fs(struct ghost *g, struct task_struct *t)
 {
 	struct ghost_fs gfs;
-	int ret = ghost_get_fs(t, &gfs);
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!ghost_get_fs(t, &gfs))
+		return ghost_refuse(g, -ESRCH, "process: gone");
 	ret = ghost_check_dir(g, &gfs.pwd, "working directory");
 	if (!ret)
 		ret = ghost_check_dir(g, &gfs.root, "root directory");
@@ -119,10 +119,10 @@ static int ghost_put_fs_rec(struct ghost *g, const struct ghost_fs *gfs)
 int ghost_export_fs(struct ghost *g, struct task_struct *t)
 {
 	struct ghost_fs gfs;
-	int ret = ghost_get_fs(t, &gfs);
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!ghost_get_fs(t, &gfs))
+		return ghost_refuse(g, -ESRCH, "process: gone");
 	ret = ghost_put_fs_rec(g, &gfs);
 	ghost_put_fs(&gfs);
 	return ret;

@@ -58,6 +58,7 @@ struct mm_struct;
  * @args: of a process that exports itself
  * @parked: it is held and its records are filled; under siglock
  * @stopped: it sleeps in a group stop and was read from outside; under siglock
+ * @nvcsw: how often it had slept when it was read so
  * @rec: its records, in the form of the image
  * @regs: its registers
  * @restart: its interrupted system call
@@ -67,7 +68,6 @@ struct mm_struct;
  * @xstate_size: bytes of @xstate
  * @xstate: its FPU state in the standard XSAVE format
  * @siginfo: import: struct ghost_siginfo to be queued
- * @nr_siginfo: their number
  */
 struct ghost_thread {
 	struct list_head list;
@@ -79,6 +79,7 @@ struct ghost_thread {
 	struct ghost_export_args *args;
 	bool parked;
 	bool stopped;
+	unsigned long nvcsw;
 	struct ghost_rec_thread rec;
 	struct ghost_arch_regs regs;
 	struct ghost_rec_restart restart;
@@ -88,7 +89,6 @@ struct ghost_thread {
 	u32 xstate_size;
 	void *xstate;
 	struct list_head siginfo;
-	u32 nr_siginfo;
 };
 
 enum ghost_mode {
@@ -116,6 +116,7 @@ enum ghost_mode {
  * @fd_map_len: entries of it
  * @threads: struct ghost_thread
  * @nr_threads: number of them
+ * @nr_siginfo: import: signals that wait to be queued for them
  * @pid: process that is exported
  * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
@@ -141,6 +142,7 @@ enum ghost_mode {
  * @kind_seen: a record of that kind has been read
  * @process: import: the process as a whole
  * @mmrec: its address space
+ * @has_vdso: import: the vDSO of the image is the one here
  * @has_mm: the embryo has an address space of its own
  * @locked: memory to be locked when it is complete
  * @shm_file: the object that shm pages belong to
@@ -180,6 +182,7 @@ struct ghost {
 
 	struct list_head threads;
 	u32 nr_threads;
+	u32 nr_siginfo;
 	struct pid *pid;
 	struct ghost_stop *stop;
 
@@ -212,6 +215,7 @@ struct ghost {
 	struct ghost_rec_process process;
 	struct ghost_rec_mm *mmrec;
 	bool has_mm;
+	bool has_vdso;
 	struct list_head locked;
 	struct file *shm_file;
 	struct ghost_files *files;
@@ -240,6 +244,8 @@ struct ghost_fd {
 };
 
 /* report.c */
+
+void ghost_unreport(struct ghost *g);
 
 struct ghost *ghost_alloc(enum ghost_mode mode);
 struct ghost *ghost_get_ghost(struct ghost *g);
@@ -350,6 +356,7 @@ int ghost_import_machine(struct ghost *g);
 
 int ghost_check_mm(struct ghost *g, struct task_struct *t);
 int ghost_export_mm(struct ghost *g, struct task_struct *t);
+int ghost_check_snapshot(struct ghost *g);
 int ghost_import_mm(struct ghost *g);
 int ghost_finish_mm(struct ghost *g);
 int ghost_export_mm_files(struct ghost *g, struct task_struct *t);
@@ -375,6 +382,8 @@ struct ghost_thread *ghost_thread_alloc(struct task_struct *t);
 void ghost_thread_get(struct ghost_thread *gt);
 void ghost_thread_put(struct ghost_thread *gt);
 void ghost_thread_fill(struct ghost_thread *gt);
+void ghost_thread_forget(struct ghost_thread *gt);
+void ghost_threads_free(struct ghost *g);
 int ghost_check_thread(struct ghost *g, struct task_struct *t);
 int ghost_export_thread(struct ghost *g, struct ghost_thread *gt);
 int ghost_import_thread(struct ghost *g, struct ghost_thread *gt);
@@ -386,7 +395,7 @@ int ghost_apply_thread(struct ghost_thread *gt, struct pt_regs *regs);
 
 /* restart.c */
 void ghost_restart_prepare(struct pt_regs *regs);
-bool ghost_restart_pending(struct pt_regs *regs);
+void ghost_restart_mark(struct pt_regs *regs);
 void ghost_restart_fill(struct ghost_thread *gt);
 int ghost_export_restart(struct ghost *g, struct ghost_thread *gt);
 int ghost_import_restart(struct ghost *g, struct ghost_thread *gt);

@@ -28,9 +28,9 @@ static void go_to_ghost_point(struct ghost_thread *gt)
 	spin_lock_irq(&current->sighand->siglock);
 	siginitsetinv(&current->blocked, sigmask(SIGKILL));
 	recalc_sigpending();
-	spin_unlock_irq(&current->sighand->siglock);
 	gt->task = get_task_struct(current);
 	current->ghost = gt;
+	spin_unlock_irq(&current->sighand->siglock);
 	set_thread_flag(TIF_GHOST);
 }
 
@@ -54,10 +54,8 @@ static int start_embryo(void *arg)
 /* Let current go to user mode with what it has got, which may be an interrupted call */
 static void leave_ghost_point(struct ghost_thread *gt, struct pt_regs *regs)
 {
-	current->ghost = NULL;
-	if (ghost_restart_pending(regs))
-		set_thread_flag(TIF_NOTIFY_SIGNAL);
-	ghost_thread_put(gt);
+	ghost_restart_mark(regs);
+	ghost_thread_forget(gt);
 }
 
 /* What a thread of the embryo does at its ghost point */
@@ -236,8 +234,7 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 		WRITE_ONCE(g->committed, true);
 		leave_ghost_point(gt, regs);
 	} else {
-		current->ghost = NULL;
-		ghost_thread_put(gt);
+		ghost_thread_forget(gt);
 		spin_lock(&g->lock);
 		g->error = ret;
 		spin_unlock(&g->lock);
@@ -252,21 +249,43 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 	return 0;
 }
 
-/* Wait for the death of a failed embryo, so that nothing is left of it */
+/*
+ * Wait for the death of a failed embryo, so that nothing is left of it. What would interrupt
+ * the wait is put aside meanwhile.
+ */
 static void reap_embryo(pid_t pid)
 {
-	sigset_t all, old = current->blocked;
+	bool notified = false;
+	long ret;
 
-	sigfillset(&all);
-	set_current_blocked(&all);
-	kernel_wait4(pid, NULL, __WALL, NULL);
-	set_current_blocked(&old);
+	do {
+		notified |= test_and_clear_thread_flag(TIF_NOTIFY_SIGNAL);
+		clear_thread_flag(TIF_SIGPENDING);
+		ret = kernel_wait4(pid, NULL, __WALL, NULL);
+	} while (ret == -ERESTARTSYS && !__fatal_signal_pending(current));
+	calculate_sigpending();
+	if (notified)
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
+}
+
+/* Sleep until the embryo is done. False: a signal came. */
+static bool sleep_until_done(struct ghost *g)
+{
+	bool notified = false;
+
+	/* That somebody wants to export the importer is no reason to give up */
+	while (wait_event_interruptible(g->wait, smp_load_acquire(&g->done)) &&
+	       !task_sigpending(current))
+		notified |= test_and_clear_thread_flag(TIF_NOTIFY_SIGNAL);
+	if (notified)
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
+	return g->done;
 }
 
 static int wait_for_embryo(struct ghost *g)
 {
 	wait_event(g->wait, READ_ONCE(g->embryo));
-	if (!wait_event_interruptible(g->wait, smp_load_acquire(&g->done)))
+	if (sleep_until_done(g))
 		return g->error;
 	if (decide(g, GHOST_ABORT))
 		do_send_sig_info(SIGKILL, SEND_SIG_PRIV, g->embryo, PIDTYPE_TGID);
@@ -295,6 +314,11 @@ pid_t ghost_import(struct ghost *g)
 		ret = ghost_import_kinds(g, GHOST_REC_PROCESS);
 	if (ret)
 		return ret;
+	/* Asked again for each thread, but their records are read before any is made */
+	if (le32_to_cpu(g->process.nr_threads) > rlimit(RLIMIT_NPROC) &&
+	    !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+		return ghost_refuse(g, -EAGAIN, "process: %u threads",
+				    le32_to_cpu(g->process.nr_threads));
 	gt = ghost_thread_alloc(NULL);
 	if (!gt)
 		return -ENOMEM;

@@ -26,5 +26,6 @@ int ghost_import_machine(struct ghost *g)
 	if (ret)
 		return ret;
 	rec.release[sizeof(rec.release) - 1] = 0;
+	g->has_vdso = rec.vdso_size;
 	return arch_ghost_check_machine(g, &rec);
 }

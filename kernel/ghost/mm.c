@@ -8,6 +8,7 @@
 #include <linux/binfmts.h>
 #include <linux/file.h>
 #include <linux/hugetlb.h>
+#include <linux/khugepaged.h>
 #include <linux/ksm.h>
 #include <linux/mm_inline.h>
 #include <linux/mman.h>
@@ -18,11 +19,14 @@
 #include <linux/proc_ns.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/numa_balancing.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
+#include <linux/time_namespace.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/unistd.h>
+#include <linux/user_events.h>
 
 #include "ghost.h"
 
@@ -63,12 +67,11 @@ static const struct vma_flag {
 
 #define GHOST_MMF_CARRIED	(MMF_DUMPABLE_MASK | MMF_DUMP_FILTER_MASK |		\
 				 BIT(MMF_DISABLE_THP) | BIT(MMF_HAS_MDWE) |		\
-				 BIT(MMF_HAS_MDWE_NO_INHERIT))
+				 BIT(MMF_HAS_MDWE_NO_INHERIT) | BIT(MMF_TOPDOWN))
 /* Consequences of other state, hints, and what only matters to memory management */
 #define GHOST_MMF_IGNORED	(BIT(MMF_VM_MERGEABLE) | BIT(MMF_VM_HUGEPAGE) |		\
 				 BIT(MMF_HUGE_ZERO_PAGE) | BIT(MMF_MULTIPROCESS) |	\
-				 BIT(MMF_HAS_PINNED) | BIT(MMF_RECALC_UPROBES) |	\
-				 BIT(MMF_TOPDOWN))
+				 BIT(MMF_HAS_PINNED) | BIT(MMF_RECALC_UPROBES))
 
 static u64 vma_image_flags(struct vm_area_struct *vma)
 {
@@ -394,6 +397,8 @@ static void fill_mm(struct ghost_rec_mm *rec, struct mm_struct *mm)
 		rec->flags |= cpu_to_le32(GHOST_MM_HAS_MDWE_NO_INHERIT);
 	if (test_bit(MMF_DISABLE_THP, &mm->flags))
 		rec->flags |= cpu_to_le32(GHOST_MM_DISABLE_THP);
+	if (test_bit(MMF_TOPDOWN, &mm->flags))
+		rec->flags |= cpu_to_le32(GHOST_MM_TOPDOWN);
 	if (mm->def_flags & VM_LOCKED)
 		rec->flags |= cpu_to_le32(GHOST_MM_LOCK_FUTURE);
 	if (mm->def_flags & VM_LOCKONFAULT)
@@ -402,6 +407,20 @@ static void fill_mm(struct ghost_rec_mm *rec, struct mm_struct *mm)
 	rec->nr_auxv = cpu_to_le32(AT_VECTOR_SIZE);
 	for (i = 0; i < AT_VECTOR_SIZE; i++)
 		rec->auxv[i] = cpu_to_le64(mm->saved_auxv[i]);
+}
+
+/**
+ * ghost_check_snapshot() - refuse a snapshot that somebody has put breakpoints into
+ * @g: the export
+ * Return: 0, or -EBUSY with the reason in the report.
+ */
+int ghost_check_snapshot(struct ghost *g)
+{
+#ifdef CONFIG_UPROBES
+	if (test_bit(MMF_HAS_UPROBES, &g->mm->flags))
+		return ghost_refuse(g, -EBUSY, "memory: uprobes: not supported");
+#endif
+	return 0;
 }
 
 int ghost_export_mm(struct ghost *g, struct task_struct *t)
@@ -422,9 +441,10 @@ int ghost_export_mm(struct ghost *g, struct task_struct *t)
 		mmput(mm);
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 	}
+	ret = ghost_check_snapshot(g);
 	fill_mm(rec, mm);
 	rec->personality = cpu_to_le32(t->personality);
-	exe = get_mm_exe_file(mm);
+	exe = ret ? NULL : get_mm_exe_file(mm);
 	if (exe) {
 		ret = ghost_ref_find(g, exe, &ref);
 		fput(exe);
@@ -485,18 +505,33 @@ int ghost_export_vmas(struct ghost *g, struct task_struct *t)
 static int switch_mm_to(struct mm_struct *mm)
 {
 	struct linux_binfmt *binfmt = current->mm->binfmt;
+	/* W^X that the importer has put on itself holds for what it imports, too */
+	unsigned long mdwe = mmf_init_flags(current->mm->flags) & MMF_HAS_MDWE_MASK;
 	bool fresh = !mm->binfmt;
 	int ret;
 
+	arch_ghost_leave_mm();
+
+	sched_mm_cid_before_execve(current);
 	ret = exec_mmap(mm);
+	sched_mm_cid_after_execve(current);
 	if (ret) {
 		mmput(mm);
 		return ret;
 	}
+	set_mask_bits(&mm->flags, 0, mdwe);
 	up_write(&current->signal->exec_update_lock);
+	user_events_execve(current);
+	task_numa_free(current, false);
 	if (fresh)
 		set_binfmt(binfmt);
-	return exec_task_namespaces();
+	ret = exec_task_namespaces();
+#ifdef CONFIG_TIME_NS
+	/* The page of clock offsets came with a kept ghost */
+	if (!ret)
+		ret = vdso_join_timens(current, current->nsproxy->time_ns);
+#endif
+	return ret;
 }
 
 static int check_map_addr(struct ghost *g, const struct ghost_rec_mm *rec)
@@ -526,7 +561,7 @@ static int check_map_addr(struct ghost *g, const struct ghost_rec_mm *rec)
 	    le32_to_cpu(rec->dump_filter) & ~(MMF_DUMP_FILTER_MASK >> MMF_DUMP_FILTER_SHIFT) ||
 	    le32_to_cpu(rec->flags) & ~(GHOST_MM_HAS_MDWE | GHOST_MM_HAS_MDWE_NO_INHERIT |
 					GHOST_MM_DISABLE_THP | GHOST_MM_LOCK_FUTURE |
-					GHOST_MM_LOCK_ONFAULT))
+					GHOST_MM_LOCK_ONFAULT | GHOST_MM_TOPDOWN))
 		return ghost_refuse(g, -EOPNOTSUPP, "image: memory: unknown flag");
 	if (le32_to_cpu(rec->personality) & PER_MASK)
 		return ghost_refuse(g, -EOPNOTSUPP, "image: personality %#x: not supported",
@@ -555,6 +590,10 @@ static void set_addresses(struct mm_struct *mm, const struct ghost_rec_mm *rec)
 	mm->task_size = TASK_SIZE;
 	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
 	mm->mmap_base = le64_to_cpu(rec->mmap_base);
+	if (le32_to_cpu(rec->flags) & GHOST_MM_TOPDOWN)
+		set_bit(MMF_TOPDOWN, &mm->flags);
+	else
+		clear_bit(MMF_TOPDOWN, &mm->flags);
 	for (i = 0; i < AT_VECTOR_SIZE; i++)
 		mm->saved_auxv[i] = i < le32_to_cpu(rec->nr_auxv) ? le64_to_cpu(rec->auxv[i]) : 0;
 	mm->saved_auxv[AT_VECTOR_SIZE - 2] = AT_NULL;
@@ -576,6 +615,10 @@ static int set_exe(struct ghost *g, u32 ref)
 	if (!S_ISREG(file_inode(file)->i_mode) || path_noexec(&file->f_path) ||
 	    file_permission(file, MAY_EXEC))
 		return ghost_refuse(g, -EACCES, "executable: the importer may not execute it");
+	/* Who may trace a program can make it look like another, but not like a privileged one */
+	if (file_inode(file)->i_mode & (S_ISUID | S_ISGID) &&
+	    !checkpoint_restore_ns_capable(current_user_ns()))
+		return ghost_refuse(g, -EPERM, "executable: the importer may not take its place");
 	ret = replace_mm_exe_file(current->mm, file);
 	return ret ? ghost_refuse(g, ret, "executable: cannot be set") : 0;
 }
@@ -604,6 +647,8 @@ int ghost_import_mm(struct ghost *g)
 	arch_ghost_new_mm();
 	set_addresses(mm, rec);
 	ret = set_exe(g, le32_to_cpu(rec->exe));
+	if (!ret && rec->vdso && !g->has_vdso)
+		ret = ghost_refuse(g, -EBADMSG, "image: vDSO of unknown contents");
 	if (!ret && !g->source && rec->vdso &&
 	    arch_ghost_map_vdso(le64_to_cpu(rec->vdso)))
 		ret = ghost_refuse(g, -EEXIST, "vDSO: no room at %#llx", le64_to_cpu(rec->vdso));
@@ -741,16 +786,43 @@ struct ghost_locked {
 static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
 {
 	struct ghost_locked *l;
+	unsigned long start, onfault;
 
 	if (!(rec->flags & cpu_to_le64(GHOST_VMA_LOCKED)))
 		return 0;
+	onfault = rec->flags & cpu_to_le64(GHOST_VMA_LOCKONFAULT) ? MLOCK_ONFAULT : 0;
+	start = le64_to_cpu(rec->start);
+	l = list_empty(&g->locked) ? NULL : list_last_entry(&g->locked, struct ghost_locked, list);
+	if (l && l->flags == onfault && l->start + l->len == start) {
+		l->len = le64_to_cpu(rec->end) - l->start;
+		return 0;
+	}
 	l = kmalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
 	if (!l)
 		return -ENOMEM;
-	l->start = le64_to_cpu(rec->start);
-	l->len = le64_to_cpu(rec->end) - l->start;
-	l->flags = rec->flags & cpu_to_le64(GHOST_VMA_LOCKONFAULT) ? MLOCK_ONFAULT : 0;
+	l->start = start;
+	l->len = le64_to_cpu(rec->end) - start;
+	l->flags = onfault;
 	list_add_tail(&l->list, &g->locked);
+	return 0;
+}
+
+/* A mapping that came with a kept ghost: ask what mmap() would have asked */
+static int check_kept_vma(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	u64 flags = le64_to_cpu(rec->flags);
+	struct file *file = rec->object ? ghost_ref_file(g, le32_to_cpu(rec->object)) : NULL;
+	unsigned long prot = vma_prot(flags);
+
+	if (rec->object && !file)
+		return refuse_vma(g, rec, -EBADMSG, "no such file");
+	if (prot & PROT_EXEC && prot & PROT_WRITE &&
+	    test_bit(MMF_HAS_MDWE, &current->mm->flags))
+		return refuse_vma(g, rec, -EACCES, "writable and executable");
+	if (prot & PROT_EXEC && file && path_noexec(&file->f_path))
+		return refuse_vma(g, rec, -EPERM, "of a file system without execution");
+	if (security_mmap_file(file, prot, flags & GHOST_VMA_SHARED ? MAP_SHARED : MAP_PRIVATE))
+		return refuse_vma(g, rec, -EACCES, "the security module refuses");
 	return 0;
 }
 
@@ -775,9 +847,11 @@ int ghost_import_vma(struct ghost *g)
 	ret = check_vma_rec(g, &rec);
 	if (!ret)
 		ret = note_locked(g, &rec);
-	/* Private memory of a kept ghost is there already */
-	if (ret || (g->source && !ghost_is_shm(g, le32_to_cpu(rec.object))))
+	if (ret)
 		return ret;
+	/* Private memory of a kept ghost is there already */
+	if (g->source && !ghost_is_shm(g, le32_to_cpu(rec.object)))
+		return check_kept_vma(g, &rec);
 	ret = map_vma(g, &rec);
 	if (!ret)
 		ret = advise_vma(g, &rec);
@@ -786,14 +860,30 @@ int ghost_import_vma(struct ghost *g)
 	return ret;
 }
 
+static bool is_locked(unsigned long start, unsigned long len)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, current->mm, start);
+	bool locked = true;
+
+	mmap_read_lock(current->mm);
+	for_each_vma_range(vmi, vma, start + len)
+		if (!(vma->vm_flags & VM_LOCKED))
+			locked = false;
+	mmap_read_unlock(current->mm);
+	return locked;
+}
+
 static int lock_memory(struct ghost *g, u32 flags)
 {
 	struct ghost_locked *l, *tmp;
-	int ret = 0;
+	int err, ret = 0;
 
 	list_for_each_entry_safe(l, tmp, &g->locked, list) {
-		if (!ret && arch_ghost_call(__NR_mlock2, l->start, l->len, l->flags, 0, 0, 0))
-			ret = ghost_refuse(g, -EPERM, "mapping %lx-%lx: cannot be locked",
+		err = ret ? 0 : arch_ghost_call(__NR_mlock2, l->start, l->len, l->flags, 0, 0, 0);
+		/* ENOMEM: what cannot be populated, as the guard of a stack, is locked all the same */
+		if (err && !(err == -ENOMEM && is_locked(l->start, l->len)))
+			ret = ghost_refuse(g, err, "mapping %lx-%lx: cannot be locked",
 					   l->start, l->start + l->len);
 		list_del(&l->list);
 		kfree(l);
@@ -804,6 +894,26 @@ static int lock_memory(struct ghost *g, u32 flags)
 			    MCL_FUTURE | MCL_ONFAULT : MCL_FUTURE, 0, 0, 0, 0, 0))
 		return ghost_refuse(g, -EPERM, "memory: mlockall() refuses");
 	return 0;
+}
+
+/* Tell ksmd and khugepaged of mappings that came with a kept ghost */
+static int register_mm(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, 0);
+	int ret = 0;
+
+	mmap_write_lock(mm);
+	for_each_vma(vmi, vma) {
+#ifdef CONFIG_KSM
+		if (vma->vm_flags & VM_MERGEABLE && !test_bit(MMF_VM_MERGEABLE, &mm->flags))
+			ret = ret ?: __ksm_enter(mm);
+#endif
+		if (vma->vm_flags & VM_HUGEPAGE)
+			khugepaged_enter_vma(vma, vma->vm_flags);
+	}
+	mmap_write_unlock(mm);
+	return ret;
 }
 
 /**
@@ -826,6 +936,9 @@ int ghost_finish_mm(struct ghost *g)
 	set_personality(le32_to_cpu(g->mmrec->personality));
 	set_mask_bits(&mm->flags, MMF_DUMP_FILTER_MASK,
 		      (unsigned long)le32_to_cpu(g->mmrec->dump_filter) << MMF_DUMP_FILTER_SHIFT);
+	ret = g->source ? register_mm(mm) : 0;
+	if (ret)
+		return ret;
 	if (flags & GHOST_MM_DISABLE_THP)
 		set_bit(MMF_DISABLE_THP, &mm->flags);
 	else

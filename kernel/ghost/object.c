@@ -58,16 +58,12 @@ EXPORT_SYMBOL_IF_KUNIT(ghost_get_ghost);
 
 static void ghost_free(struct ghost *g)
 {
-	struct ghost_thread *gt, *tmp;
 	struct file *file;
 	unsigned long ref;
 	u32 i;
 
 	ghost_resource_close(&g->res);
-	list_for_each_entry_safe(gt, tmp, &g->threads, list) {
-		list_del_init(&gt->list);
-		ghost_thread_put(gt);
-	}
+	ghost_threads_free(g);
 	ghost_free_files(g);
 	ghost_ref_release(g);
 	ghost_chunks_free(g);

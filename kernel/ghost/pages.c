@@ -199,11 +199,9 @@ static int fetch_swapped(struct mm_struct *mm, struct page_batch *b)
 	vma = vma_lookup(mm, b->next);
 	ret = vma ? add_found(b, vma, b->next, page, 1) : -EFAULT;
 	put_page(page);
-	if (ret > 0)		/* full: it comes again, and will be there then */
-		return 0;
-	if (!ret)
+	if (!ret)		/* there is room: the caller has seen to that */
 		b->next += PAGE_SIZE;
-	return ret;
+	return min(ret, 0);
 }
 
 /* Collect a batch. Returns 1 if there may be more, 0 at the end, or a negative errno. */
@@ -222,6 +220,14 @@ static int collect(struct ghost *g, struct page_batch *b)
 			ret = ghost_refuse(g, -EIO, "page %lx: lost by the hardware", b->next);
 			break;
 		}
+		if (b->nr_pages == GHOST_PAGES_BATCH) {
+			ret = 1;
+			break;
+		}
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
 		if (b->why == WALK_SWAPPED) {
 			ret = fetch_swapped(mm, b);
 			if (ret)
@@ -230,8 +236,6 @@ static int collect(struct ghost *g, struct page_batch *b)
 		}
 		/* Being moved: that ends soon, but not while we hold the lock */
 		mmap_read_unlock(mm);
-		if (fatal_signal_pending(current))
-			return -EINTR;
 		schedule_timeout_uninterruptible(1);
 		mmap_read_lock(mm);
 	}
@@ -351,7 +355,8 @@ int ghost_write_pages(struct ghost *g)
 	} while (!ret && more);
 	put_found(b);
 	kvfree(b);
-	return ret;
+	/* Breakpoints that were put there meanwhile are in the image now */
+	return ret ?: ghost_check_snapshot(g);
 }
 
 int ghost_export_pages(struct ghost *g, struct task_struct *t)
@@ -467,12 +472,23 @@ static int install_page(struct vm_area_struct *vma, unsigned long addr, struct b
 	pmd = alloc_pmd(vma->vm_mm, addr);
 	if (!pmd)
 		return -ENOMEM;
-	do {
-		ret = mfill_atomic_install_pte(pmd, vma, addr, bv->bv_page, true, 0);
-	} while (ret == -EAGAIN);
+	ret = mfill_atomic_install_pte(pmd, vma, addr, bv->bv_page, true, 0);
 	if (!ret)
 		bv->bv_page = NULL;	/* the page table has our reference */
 	return ret;
+}
+
+/* A huge page is there: khugepaged has been quick */
+static int copy_page_in(unsigned long addr, struct page *from)
+{
+	struct page *page;
+
+	if (get_user_pages(addr, 1, FOLL_WRITE | FOLL_FORCE, &page) != 1)
+		return -EFAULT;
+	copy_highpage(page, from);
+	set_page_dirty_lock(page);
+	put_page(page);
+	return 0;
 }
 
 static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
@@ -492,6 +508,8 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 		}
 		if (!ret)
 			ret = install_page(vma, addr, &b->bvec[first + i]);
+		if (ret == -EAGAIN)
+			ret = copy_page_in(addr, b->bvec[first + i].bv_page);
 	}
 	mmap_read_unlock(mm);
 	if (ret == -EFAULT || ret == -EEXIST)

@@ -170,18 +170,22 @@ static void ghost_park(struct pt_regs *regs)
 	if (task_sigpending(current))
 		return;
 	stop = ghost_stop_get_current();
-	if (!stop)
+	/* It was interrupted on our behalf, even if nobody waits for it any more */
+	ghost_restart_prepare(regs);
+	if (!stop) {
+		ghost_restart_mark(regs);
 		return;
+	}
 	forget_stopped(stop);
 	gt = ghost_thread_alloc(current);
 	if (!gt) {
 		clear_thread_flag(TIF_GHOST);
 		report_event(stop, -ENOMEM);
 		ghost_stop_put(stop);
+		ghost_restart_mark(regs);
 		return;
 	}
 
-	ghost_restart_prepare(regs);
 	ghost_thread_fill(gt);
 	if (park_begin(stop, gt)) {
 		wake_up(&stop->stopper);
@@ -191,9 +195,7 @@ static void ghost_park(struct pt_regs *regs)
 		cgroup_leave_frozen(false);
 		park_end(stop, gt);
 	}
-	/* Nothing else may make the signal code look at the interrupted call */
-	if (ghost_restart_pending(regs))
-		set_thread_flag(TIF_NOTIFY_SIGNAL);
+	ghost_restart_mark(regs);
 	ghost_thread_put(gt);
 	ghost_stop_put(stop);
 }
@@ -214,13 +216,16 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs)
 /* Lock the process; NULL: it is gone. The reference is for the caller to drop. */
 static struct task_struct *lock_process(struct pid *pid, unsigned long *flags)
 {
-	struct task_struct *p = get_pid_task(pid, PIDTYPE_TGID);
+	struct task_struct *p;
 
-	if (p && !lock_task_sighand(p, flags)) {
+	for (;;) {
+		p = get_pid_task(pid, PIDTYPE_TGID);
+		if (!p || lock_task_sighand(p, flags))
+			return p;
+		/* exec by another thread: the process id has moved on to it */
 		put_task_struct(p);
-		p = NULL;
+		cpu_relax();
 	}
-	return p;
 }
 
 static void unlock_process(struct task_struct *p, unsigned long *flags)
@@ -262,6 +267,7 @@ static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
 	gt->task = get_task_struct(t);
 	gt->stop = stop;
 	gt->stopped = true;
+	gt->nvcsw = t->nvcsw;
 	t->ghost = gt;
 	/* When it is continued it must come to the ghost point before anything else */
 	set_tsk_thread_flag(t, TIF_GHOST);
@@ -351,9 +357,10 @@ static int scan_process(struct ghost *g, struct ghost_stop *stop, struct scan *s
 static int add_spare(struct ghost_stop *stop, unsigned int n)
 {
 	struct ghost_thread *gt;
+	unsigned int have;
 
 	/* Only the requester touches the spare ones, but in read_stopped() */
-	while (n--) {
+	for (have = list_count_nodes(&stop->spare); have < n; have++) {
 		gt = ghost_thread_alloc(NULL);
 		if (!gt)
 			return -ENOMEM;
@@ -462,7 +469,7 @@ bool ghost_still_parked(struct ghost *g)
 		return false;
 	ok = !g->stop->lost;
 	list_for_each_entry(gt, &g->threads, list)
-		if (gt->stopped && !task_is_stopped(gt->task))
+		if (gt->stopped && (!task_is_stopped(gt->task) || gt->task->nvcsw != gt->nvcsw))
 			ok = false;
 	unlock_process(p, &flags);
 	return ok;

@@ -98,7 +98,7 @@ static int ghost_check_signal_state(struct ghost *g, struct task_struct *t)
 	int ret = 0;
 
 	if (!ghost_read_signal_state(t, &s))
-		return ghost_refuse_process(g, t, -ESRCH, "is gone");
+		return ghost_refuse_process(g, t, -ESRCH, "gone");
 	if (s.init)
 		ret = ghost_refuse_process(g, t, -EPERM, "init process");
 	if (!ret && s.dumping)
@@ -145,7 +145,7 @@ int ghost_check_process(struct ghost *g, struct task_struct *t)
 		ret = ghost_check_family(g, t);
 	if (!ret)
 		ret = ghost_check_workers(g, t);
-	/* The tables of a process that runs are shared for a moment when it makes a thread */
+	/* An export that is about to stop it will look at this then */
 	if (!ret && (g->stop || g->mode == GHOST_MODE_CHECK))
 		ret = ghost_check_sharing(g, t);
 	return ret;
@@ -161,7 +161,7 @@ int ghost_export_process_rec(struct ghost *g, struct task_struct *t)
 
 	sighand = lock_task_sighand(t, &flags);
 	if (!sighand)
-		return ghost_refuse_process(g, t, -ESRCH, "is gone");
+		return ghost_refuse_process(g, t, -ESRCH, "gone");
 	sig = t->signal;
 	if (sig->flags & SIGNAL_STOP_STOPPED) {
 		/* Not the exit code: the parent may have taken it by wait() */

@@ -70,4 +70,20 @@ int ghost_refuse(struct ghost *g, int err, const char *fmt, ...)
 	va_end(args);
 	return g->mode == GHOST_MODE_CHECK ? 0 : err;
 }
-EXPORT_SYMBOL_IF_KUNIT(ghost_refuse);
+EXPORT_SYMBOL_GPL(ghost_refuse);
+
+/**
+ * ghost_unreport() - take back all that was reported
+ * @g: the operation
+ */
+void ghost_unreport(struct ghost *g)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&g->report_lock, flags);
+	memset(g->report, 0, GHOST_REPORT_SIZE);
+	g->report_len = 0;
+	g->refused = 0;
+	g->unreported = 0;
+	spin_unlock_irqrestore(&g->report_lock, flags);
+}

@@ -11,6 +11,7 @@
 #include <linux/file.h>
 #include <linux/net.h>
 #include <linux/restart_block.h>
+#include <linux/seccomp.h>
 #include <linux/syscalls.h>
 #include <linux/timekeeping.h>
 #include <linux/unistd.h>
@@ -45,6 +46,9 @@ static const struct eintr_call {
 	{ __NR_readv,		0, TIMEOUT_SOCKET },
 	{ __NR_write,		0, TIMEOUT_SOCKET },
 	{ __NR_writev,		0, TIMEOUT_SOCKET },
+	{ __NR_preadv2,		0, TIMEOUT_SOCKET },
+	{ __NR_pwritev2,	0, TIMEOUT_SOCKET },
+	{ __NR_sendfile,	0, TIMEOUT_SOCKET },
 	{ __NR_recvfrom,	0, TIMEOUT_SOCKET },
 	{ __NR_recvmsg,		0, TIMEOUT_SOCKET },
 	{ __NR_recvmmsg,	0, TIMEOUT_SOCKET },
@@ -74,6 +78,29 @@ static bool is_socket(unsigned int fd)
 	return !fd_empty(f) && sock_from_file(fd_file(f));
 }
 
+/* Entry has shown restart_syscall() to seccomp; what comes is another call */
+static long ask_seccomp(int nr)
+{
+	struct pt_regs *regs = current_pt_regs();
+	struct seccomp_data sd = {
+		.nr = nr,
+		.arch = syscall_get_arch(current),
+		.instruction_pointer = instruction_pointer(regs),
+	};
+	unsigned long args[6];
+	unsigned int i;
+
+	if (!test_syscall_work(SECCOMP))
+		return 0;
+	syscall_get_arguments(current, regs, args);
+	for (i = 0; i < ARRAY_SIZE(args); i++)
+		sd.args[i] = args[i];
+	if (!__secure_computing(&sd))
+		return 0;
+	/* The filter may have put an errno there */
+	return syscall_get_error(current, regs) ?: -EPERM;
+}
+
 /*
  * The restart block of a call that is called again, in the member of struct
  * restart_block that has the room: val is the call, flags are GHOST_RESTART_*, time is the
@@ -82,8 +109,15 @@ static bool is_socket(unsigned int fd)
 static long ghost_restart_call(struct restart_block *restart)
 {
 	struct ghost_sleep *sleep = &current->ghost_sleep;
+	int nr = restart->futex.val;
 	long ret;
 
+	/* Once: a program must not make more of it by restart_syscall() */
+	restart->fn = do_no_restart_syscall;
+	sleep->nr = 0;
+	ret = ask_seccomp(nr);
+	if (ret)
+		return ret;
 	sleep->hr_expires = KTIME_MAX;
 	sleep->expires = jiffies + MAX_JIFFY_OFFSET;
 	if (restart->futex.flags & GHOST_RESTART_JIFFIES)
@@ -91,8 +125,10 @@ static long ghost_restart_call(struct restart_block *restart)
 	else
 		sleep->hr_expires = restart->futex.time;
 	sleep->again = true;
-	ret = arch_ghost_call_again(restart->futex.val);
+	ret = arch_ghost_call_again(nr);
 	sleep->again = false;
+	if (ret == -EINTR)
+		sleep->nr = nr;
 	return ret;
 }
 
@@ -129,11 +165,14 @@ void ghost_restart_prepare(struct pt_regs *regs)
 	int nr = syscall_get_nr(current, regs);
 	bool timed = false, tick = false;
 
-	if (nr == -1 || syscall_get_error(current, regs) != -EINTR)
+	/* Calls of 32-bit code have other numbers; it is refused */
+	if (nr == -1 || syscall_get_error(current, regs) != -EINTR || in_compat_syscall())
 		return;
 	if (nr == __NR_restart_syscall) {
-		if (restart->fn == ghost_restart_call)
-			syscall_set_return_value(current, regs, -ERESTART_RESTARTBLOCK, 0);
+		if (sleep->nr)
+			syscall_set_return_value(current, regs,
+						 set_restart_fn(restart, ghost_restart_call), 0);
+		sleep->nr = 0;
 		return;
 	}
 	call = find_call(nr);
@@ -156,6 +195,8 @@ void ghost_restart_prepare(struct pt_regs *regs)
 		tick = true;
 		break;
 	}
+	if (!(tick ? sleep->noted : sleep->hr_noted))
+		timed = false;		/* interrupted before it slept: nothing of it has gone by */
 	if (!timed) {
 		syscall_set_return_value(current, regs, -ERESTARTNOHAND, 0);
 		return;
@@ -163,15 +204,13 @@ void ghost_restart_prepare(struct pt_regs *regs)
 	restart->futex.val = nr;
 	restart->futex.flags = GHOST_RESTART_TIMED | (tick ? GHOST_RESTART_JIFFIES : 0);
 	restart->futex.time = tick ? sleep->expires : sleep->hr_expires;
+	sleep->noted = false;
+	sleep->hr_noted = false;
 	syscall_set_return_value(current, regs, set_restart_fn(restart, ghost_restart_call), 0);
 }
 
-/**
- * ghost_restart_pending() - has current a call that its exit to user mode starts again?
- * @regs: its user registers
- * Return: true if the signal code must look at it, although there is no signal.
- */
-bool ghost_restart_pending(struct pt_regs *regs)
+/* Has current a call that its exit to user mode starts again? */
+static bool ghost_restart_pending(struct pt_regs *regs)
 {
 	if (syscall_get_nr(current, regs) == -1)
 		return false;
@@ -183,6 +222,20 @@ bool ghost_restart_pending(struct pt_regs *regs)
 		return true;
 	}
 	return false;
+}
+
+/**
+ * ghost_restart_mark() - let the signal code see to an interrupted call of current
+ * @regs: its user registers
+ *
+ * To the call itself and to the signal mask that it had put on.
+ *
+ * Nothing else may make it look there.
+ */
+void ghost_restart_mark(struct pt_regs *regs)
+{
+	if (ghost_restart_pending(regs) || test_restore_sigmask())
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
 }
 
 static int clock_now(clockid_t clock, ktime_t *now)

@@ -39,14 +39,17 @@ int ghost_export_rlimit(struct ghost *g, struct task_struct *t)
 {
 	struct ghost_rec_rlimit rec;
 	struct rlimit limits[RLIM_NLIMITS];
-	struct task_struct *leader;
 	int i;
 
+	/* The reference on @t keeps t->signal; its leader, whose lock guards it, may be gone */
 	rcu_read_lock();
-	leader = t->group_leader;
-	task_lock(leader);
+	if (!pid_alive(t)) {
+		rcu_read_unlock();
+		return -ESRCH;
+	}
+	task_lock(t->group_leader);
 	memcpy(limits, t->signal->rlim, sizeof(limits));
-	task_unlock(leader);
+	task_unlock(t->group_leader);
 	rcu_read_unlock();
 
 	for (i = 0; i < RLIM_NLIMITS; i++) {

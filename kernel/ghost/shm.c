@@ -7,6 +7,7 @@
  */
 #include <linux/bvec.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -14,35 +15,59 @@
 
 #include "ghost.h"
 
+/* One page of an object, for reading or writing; not by write(), which knows limits */
+static struct page *shm_page(struct file *file, loff_t pos)
+{
+	return shmem_read_mapping_page(file->f_mapping, pos >> PAGE_SHIFT);
+}
+
+static int store_page(struct file *file, loff_t pos, struct page *from)
+{
+	struct page *page = shm_page(file, pos);
+
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	copy_highpage(page, from);
+	set_page_dirty_lock(page);
+	put_page(page);
+	return 0;
+}
+
+/* The next range of @file from @pos on that is no hole. False: there is none. */
+static bool next_data(struct file *file, loff_t *pos, loff_t *end)
+{
+	loff_t size = i_size_read(file_inode(file));
+
+	*pos = vfs_llseek(file, *pos, SEEK_DATA);
+	if (*pos < 0 || *pos >= size)
+		return false;
+	*end = vfs_llseek(file, *pos, SEEK_HOLE);
+	if (*end < 0)
+		*end = size;
+	*pos = round_down(*pos, PAGE_SIZE);
+	*end = round_up(*end, PAGE_SIZE);
+	return true;
+}
+
 /* Copy what there is in @from; holes stay holes */
 static int copy_shm(struct file *from, struct file *to)
 {
-	loff_t size = i_size_read(file_inode(from)), pos = 0, end, wpos;
-	ssize_t n;
-	void *buf;
+	loff_t pos = 0, end;
+	struct page *page;
 	int ret = 0;
 
-	buf = kvmalloc(SZ_64K, GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-	while (!ret) {
-		pos = vfs_llseek(from, pos, SEEK_DATA);
-		if (pos < 0 || pos >= size)
-			break;
-		end = vfs_llseek(from, pos, SEEK_HOLE);
-		if (end < 0)
-			end = size;
-		while (!ret && pos < end) {
-			n = kernel_read(from, buf, min_t(loff_t, end - pos, SZ_64K), &pos);
-			wpos = pos - n;
-			if (n <= 0 || kernel_write(to, buf, n, &wpos) != n)
-				ret = -ENOMEM;
+	while (!ret && next_data(from, &pos, &end)) {
+		for (; !ret && pos < end; pos += PAGE_SIZE) {
+			page = shm_page(from, pos);
+			if (IS_ERR(page))
+				return PTR_ERR(page);
+			ret = store_page(to, pos, page);
+			put_page(page);
 			if (fatal_signal_pending(current))
 				ret = -EINTR;
 			cond_resched();
 		}
 	}
-	kvfree(buf);
 	return ret;
 }
 
@@ -154,7 +179,7 @@ static int write_range(struct ghost *g, struct shm_batch *b, struct file *file, 
 	int ret = 0;
 
 	for (; !ret && pos < end; pos += PAGE_SIZE) {
-		page = shmem_read_mapping_page(file->f_mapping, pos >> PAGE_SHIFT);
+		page = shm_page(file, pos);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		/* One page, one run: the table is small beside the pages all the same */
@@ -175,21 +200,14 @@ static int write_range(struct ghost *g, struct shm_batch *b, struct file *file, 
 int ghost_write_shm_pages(struct ghost *g, u32 ref)
 {
 	struct file *file = xa_load(&g->shm, ref);
-	loff_t size = i_size_read(file_inode(file)), pos = 0, end;
+	loff_t pos = 0, end;
 	struct shm_batch *b = batch_alloc();
 	int ret = 0;
 
 	if (!b)
 		return -ENOMEM;
-	while (!ret) {
-		pos = vfs_llseek(file, pos, SEEK_DATA);
-		if (pos < 0 || pos >= size)
-			break;
-		end = vfs_llseek(file, pos, SEEK_HOLE);
-		if (end < 0)
-			end = size;
-		ret = write_range(g, b, file, round_down(pos, PAGE_SIZE),
-				  round_up(end, PAGE_SIZE));
+	while (!ret && next_data(file, &pos, &end)) {
+		ret = write_range(g, b, file, pos, end);
 		pos = end;
 	}
 	if (!ret)
@@ -233,18 +251,16 @@ static int alloc_pages_for(struct shm_batch *b, unsigned int nr)
 static int store_runs(struct ghost *g, struct shm_batch *b)
 {
 	unsigned int i, n = 0, j;
-	loff_t pos;
+	int ret = 0;
 
 	for (i = 0; i < le32_to_cpu(b->rec.nr_runs); i++) {
 		u64 run = le64_to_cpu(b->rec.run[i]);
+		loff_t pos = run & GHOST_PAGES_ADDR_MASK;
 
-		pos = run & GHOST_PAGES_ADDR_MASK;
-		for (j = 0; j <= (run & GHOST_PAGES_NR_MASK); j++, n++)
-			if (kernel_write(g->shm_file, page_address(b->bvec[n].bv_page), PAGE_SIZE,
-					 &pos) != PAGE_SIZE)
-				return -ENOMEM;
+		for (j = 0; !ret && j <= (run & GHOST_PAGES_NR_MASK); j++, n++)
+			ret = store_page(g->shm_file, pos + j * PAGE_SIZE, b->bvec[n].bv_page);
 	}
-	return 0;
+	return ret;
 }
 
 int ghost_import_shm_pages(struct ghost *g)

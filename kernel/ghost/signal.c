@@ -35,7 +35,7 @@ int ghost_export_sighand(struct ghost *g, struct task_struct *t)
 		return -ENOMEM;
 	sighand = lock_task_sighand(t, &flags);
 	if (!sighand)
-		return -ESRCH;
+		return ghost_refuse(g, -ESRCH, "process: gone");
 	for (i = 0; i < _NSIG; i++) {
 		sa = &sighand->action[i].sa;
 		rec->action[i].handler = cpu_to_le64((unsigned long)sa->sa_handler);
@@ -165,7 +165,7 @@ static int ghost_export_pending(struct ghost *g, struct task_struct *t, bool sha
 			return -ENOMEM;
 	}
 	if (n < 0)
-		ret = n;
+		ret = ghost_refuse(g, n, "process: gone");
 	for (i = 0; i < n && !ret; i++)
 		ret = ghost_put(g, kind, &rec[i], sizeof(rec[i]));
 	kvfree(rec);
@@ -257,7 +257,7 @@ int ghost_import_thread_sigpending(struct ghost *g, struct ghost_thread *gt)
 	if (!si)
 		return -ENOMEM;
 	ret = ghost_get_siginfo(g, GHOST_REC_THREAD_SIGPENDING, &si->info);
-	if (!ret && gt->nr_siginfo >= max_t(unsigned long, rlimit(RLIMIT_SIGPENDING), _NSIG))
+	if (!ret && g->nr_siginfo >= max_t(unsigned long, rlimit(RLIMIT_SIGPENDING), _NSIG))
 		ret = ghost_refuse(g, -EAGAIN, "signal %d: too many are pending",
 				   si->info.si_signo);
 	if (ret) {
@@ -265,7 +265,7 @@ int ghost_import_thread_sigpending(struct ghost *g, struct ghost_thread *gt)
 		return ret;
 	}
 	list_add_tail(&si->list, &gt->siginfo);
-	gt->nr_siginfo++;
+	g->nr_siginfo++;
 	return 0;
 }
 

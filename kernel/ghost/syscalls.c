@@ -110,10 +110,11 @@ static int copy_report(struct ghost *g, u64 addr, u32 size)
 static int give_memory_fd(struct ghost *g, u64 params)
 {
 	struct ghost_memory_params __user *up = u64_to_user_ptr(params);
+	int fd = ghost_memory_fd(&g->res);
 
-	if (g->mode != GHOST_MODE_EXPORT || !g->res.ops->keep)
+	if (fd < 0)
 		return 0;
-	if (put_user(ghost_memory_fd(&g->res), &up->fd))
+	if (put_user(fd, &up->fd))
 		return -EFAULT;
 	ghost_memory_install(&g->res);
 	return 0;
@@ -124,6 +125,16 @@ static int give_stats(struct ghost *g, u64 addr)
 	if (!addr)
 		return 0;
 	return copy_to_user(u64_to_user_ptr(addr), &g->stats, sizeof(g->stats)) ? -EFAULT : 0;
+}
+
+/* Find out in time whether results can be given: a process that was killed is not undone */
+static int check_results(struct ghost *g, const struct ghost_export_args *args)
+{
+	struct ghost_memory_params __user *up = u64_to_user_ptr(args->params);
+
+	if (ghost_memory_fd(&g->res) >= 0 && put_user(-1, &up->fd))
+		return -EFAULT;
+	return give_stats(g, args->stats);
 }
 
 static int finish_export(struct ghost *g, const struct ghost_export_args *args, int ret)
@@ -152,12 +163,11 @@ static int run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
 	gt->parked = true;
 	ret = ghost_export(g, gt);
 	gt->parked = false;
-	current->ghost = NULL;
 	ret = finish_export(g, args, ret);
 	syscall_set_return_value(current, regs, ret, 1);
 	kfree(args);
+	ghost_thread_forget(gt);
 	ghost_put_ghost(g);
-	ghost_thread_put(gt);
 	return 0;
 }
 
@@ -207,6 +217,8 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 		ret = load_fd_map(g, args->fd_map, args->fd_map_len);
 	if (!ret && !check)
 		ret = open_resource(g, true, args->backend, args->params, args->params_size);
+	if (!ret)
+		ret = check_results(g, args);
 	if (ret)
 		return finish_export(g, args, ret);
 	if (!check && g->pid == task_tgid(current))
@@ -235,6 +247,8 @@ SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, 
 	BUILD_BUG_ON(sizeof(args) != GHOST_EXPORT_ARGS_SIZE_VER0);
 	if (usize < GHOST_EXPORT_ARGS_SIZE_VER0)
 		return -EINVAL;
+	if (usize > PAGE_SIZE)
+		return -E2BIG;
 	ret = copy_struct_from_user(&args, sizeof(args), uargs, usize);
 	if (ret)
 		return ret;
@@ -263,6 +277,17 @@ static pid_t do_import(struct ghost *g, const struct ghost_import_args *args)
 	return ret;
 }
 
+/*
+ * An import does what many system calls do, out of sight of a filter: so who has one needs the
+ * capability in any case.
+ */
+static bool may_import(void)
+{
+	if (checkpoint_restore_ns_capable(&init_user_ns))
+		return true;
+	return READ_ONCE(ghost_unprivileged) && !test_syscall_work(SECCOMP);
+}
+
 SYSCALL_DEFINE2(ghost_import, struct ghost_import_args __user *, uargs, size_t, usize)
 {
 	struct ghost_import_args args;
@@ -273,12 +298,14 @@ SYSCALL_DEFINE2(ghost_import, struct ghost_import_args __user *, uargs, size_t, 
 	BUILD_BUG_ON(sizeof(args) != GHOST_IMPORT_ARGS_SIZE_VER0);
 	if (usize < GHOST_IMPORT_ARGS_SIZE_VER0)
 		return -EINVAL;
+	if (usize > PAGE_SIZE)
+		return -E2BIG;
 	err = copy_struct_from_user(&args, sizeof(args), uargs, usize);
 	if (err)
 		return err;
 	if (args.flags & ~GHOST_IMPORT_FLAGS || args.pad || !valid_signal(args.exit_signal))
 		return -EINVAL;
-	if (!READ_ONCE(ghost_unprivileged) && !checkpoint_restore_ns_capable(&init_user_ns))
+	if (!may_import())
 		return -EPERM;
 	g = ghost_alloc(GHOST_MODE_IMPORT);
 	if (!g)
@@ -312,13 +339,16 @@ EXPORT_SYMBOL_GPL(ghost_create);
  * @id: backend id
  * @params: parameters of the backend, in kernel memory
  * @size: their size
- * Return: 0, -EBUSY if there is one plugged in already, -ENODEV if there is no such backend, or
- * a negative errno of the backend.
+ * Return: 0, -EBUSY if there is one plugged in already, -ENODEV if there is no such backend,
+ * -EOPNOTSUPP for GHOST_BACKEND_MEMORY to be written to, or a negative errno of the backend.
  */
 int ghost_plug(struct ghost *g, bool write, u32 id, const void *params, size_t size)
 {
 	if (g->res.ops)
 		return -EBUSY;
+	/* A kept ghost is reached by a descriptor of the caller of ghost_export(2) */
+	if (write && id == GHOST_BACKEND_MEMORY)
+		return -EOPNOTSUPP;
 	g->mode = write ? GHOST_MODE_EXPORT : GHOST_MODE_IMPORT;
 	return ghost_resource_open(&g->res, write, id, params, size);
 }

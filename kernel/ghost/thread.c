@@ -7,9 +7,11 @@
  */
 #include <linux/ioprio.h>
 #include <linux/rseq.h>
+#include <linux/sched/prio.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/syscalls.h>
 #include <linux/unistd.h>
@@ -57,6 +59,33 @@ void ghost_thread_put(struct ghost_thread *gt)
 		put_task_struct(gt->task);
 	kvfree(gt->xstate);
 	kfree(gt);
+}
+
+/**
+ * ghost_threads_free() - forget the threads of an operation
+ * @g: the operation; none of them is parked any more
+ */
+void ghost_threads_free(struct ghost *g)
+{
+	struct ghost_thread *gt, *tmp;
+
+	list_for_each_entry_safe(gt, tmp, &g->threads, list) {
+		list_del_init(&gt->list);
+		ghost_thread_put(gt);
+	}
+}
+
+/**
+ * ghost_thread_forget() - current leaves its ghost point
+ * @gt: its record; the reference is given back
+ */
+void ghost_thread_forget(struct ghost_thread *gt)
+{
+	/* Somebody may be looking at it in order to park current */
+	spin_lock_irq(&current->sighand->siglock);
+	current->ghost = NULL;
+	spin_unlock_irq(&current->sighand->siglock);
+	ghost_thread_put(gt);
 }
 
 /**
@@ -114,7 +143,12 @@ int ghost_check_thread(struct ghost *g, struct task_struct *t)
 {
 	int ret = ghost_check_task(g, t);
 
-	return ret ?: arch_ghost_check_thread(g, t);
+	/* One that has no stack any more has ended */
+	if (ret || !try_get_task_stack(t))
+		return ret;
+	ret = arch_ghost_check_thread(g, t);
+	put_task_stack(t);
+	return ret;
 }
 
 static u32 read_ioprio(struct task_struct *t)
@@ -157,6 +191,8 @@ int ghost_import_thread(struct ghost *g, struct ghost_thread *gt)
 	if (le32_to_cpu(rec->flags) & ~(GHOST_THREAD_SAVED_MASK | GHOST_THREAD_LEADER))
 		return ghost_refuse(g, -EOPNOTSUPP, "image: thread: flags %#x",
 				    le32_to_cpu(rec->flags));
+	if (rec->pdeath_signal)
+		return ghost_refuse(g, -EOPNOTSUPP, "image: thread: parent death signal");
 	if (memchr_inv(rec->comm, 0, sizeof(rec->comm)) && rec->comm[sizeof(rec->comm) - 1])
 		return ghost_refuse(g, -EBADMSG, "image: thread: name without an end");
 	return 0;
@@ -193,6 +229,9 @@ static int apply_sched(struct ghost_thread *gt)
 		.sched_priority = le32_to_cpu(gt->rec.rt_priority),
 	};
 
+	if (attr.sched_nice < MIN_NICE || attr.sched_nice > MAX_NICE ||
+	    attr.sched_policy > INT_MAX || attr.sched_priority >= MAX_RT_PRIO)
+		return refuse_thread(gt, -EBADMSG, "scheduling policy or nice value");
 	if (attr.sched_policy == SCHED_DEADLINE)
 		return refuse_thread(gt, -EOPNOTSUPP, "deadline scheduling: not supported");
 	if (policy & SCHED_RESET_ON_FORK)
@@ -281,7 +320,9 @@ static int apply_user_pointers(struct ghost_thread *gt)
 
 static void apply_timer_slack(struct ghost_thread *gt)
 {
-	if (rt_or_dl_task_policy(current))
+	/* 0 is what real-time tasks have, and no value that can be set */
+	if (rt_or_dl_task_policy(current) || !gt->rec.timer_slack ||
+	    !gt->rec.default_timer_slack)
 		return;
 	current->default_timer_slack_ns = le64_to_cpu(gt->rec.default_timer_slack);
 	current->timer_slack_ns = le64_to_cpu(gt->rec.timer_slack);

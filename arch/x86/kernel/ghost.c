@@ -23,6 +23,7 @@
 #include <asm/ghost.h>
 #include <asm/mmu_context.h>
 #include <asm/pkru.h>
+#include <asm/shstk.h>
 #include <asm/prctl.h>
 #include <asm/proto.h>
 #include <asm/syscall.h>
@@ -132,6 +133,8 @@ int arch_ghost_check_machine(struct ghost *g, const struct ghost_arch_machine *r
 {
 	u64 missing = le64_to_cpu(rec->xfeatures) & ~fpu_user_cfg.default_features;
 
+	if (!cpu_feature_enabled(X86_FEATURE_XSAVE))
+		return ghost_refuse(g, -ENOEXEC, "CPU: no XSAVE here");
 	if (missing)
 		return ghost_refuse(g, -ENOEXEC, "CPU: no XSAVE features %#llx here", missing);
 	if (le32_to_cpu(rec->xstate_size) > arch_ghost_xstate_size())
@@ -159,6 +162,21 @@ static int refuse_thread(struct ghost *g, struct task_struct *t, const char *wha
 			    task_pid_vnr(t), what);
 }
 
+/* Permissions are kept by the leader, which may be gone if the thread has ended */
+static bool has_dynamic_features(struct task_struct *t)
+{
+	struct fpu *fpu;
+	u64 perm = 0;
+
+	rcu_read_lock();
+	if (pid_alive(t)) {
+		fpu = &t->group_leader->thread.fpu;
+		perm = fpu->perm.__state_perm | fpu->guest_perm.__state_perm;
+	}
+	rcu_read_unlock();
+	return perm & XFEATURE_MASK_USER_DYNAMIC;
+}
+
 /**
  * arch_ghost_check_thread() - refuse what is not carried of a thread
  * @g: the export or check
@@ -167,11 +185,12 @@ static int refuse_thread(struct ghost *g, struct task_struct *t, const char *wha
  */
 int arch_ghost_check_thread(struct ghost *g, struct task_struct *t)
 {
-	struct fpu *fpu = &t->group_leader->thread.fpu;
 	int ret = 0;
 
 	if (test_tsk_thread_flag(t, TIF_ADDR32) || !user_64bit_mode(task_pt_regs(t)))
 		ret = ret ?: refuse_thread(g, t, "32-bit code");
+	if (!cpu_feature_enabled(X86_FEATURE_XSAVE))
+		ret = ret ?: refuse_thread(g, t, "FPU state of a CPU without XSAVE");
 	if (memchr_inv(t->thread.tls_array, 0, sizeof(t->thread.tls_array)))
 		ret = ret ?: refuse_thread(g, t, "TLS descriptor in the GDT");
 	if (t->thread.io_bitmap || t->thread.iopl_emul)
@@ -186,7 +205,7 @@ int arch_ghost_check_thread(struct ghost *g, struct task_struct *t)
 		ret = ret ?: refuse_thread(g, t, "PR_SET_TSC");
 	if (test_tsk_thread_flag(t, TIF_NOCPUID))
 		ret = ret ?: refuse_thread(g, t, "ARCH_SET_CPUID");
-	if ((fpu->perm.__state_perm | fpu->guest_perm.__state_perm) & XFEATURE_MASK_USER_DYNAMIC)
+	if (has_dynamic_features(t))
 		ret = ret ?: refuse_thread(g, t, "AMX permission");
 #ifdef CONFIG_X86_USER_SHADOW_STACK
 	if (t->thread.features || t->thread.features_locked)
@@ -205,8 +224,12 @@ void arch_ghost_read_regs(struct task_struct *t, struct ghost_arch_regs *rec)
 	const struct pt_regs *regs = task_pt_regs(t);
 	u16 ds = t->thread.ds, es = t->thread.es;
 	u16 fs = t->thread.fsindex, gs = t->thread.gsindex;
+	/* A base that goes with a selector is not looked up: selectors are refused */
+	u64 fs_base = t->thread.fsbase, gs_base = t->thread.gsbase;
 
 	if (t == current) {
+		fs_base = x86_fsbase_read_task(t);
+		gs_base = x86_gsbase_read_task(t);
 		savesegment(ds, ds);
 		savesegment(es, es);
 		savesegment(fs, fs);
@@ -224,8 +247,8 @@ void arch_ghost_read_regs(struct task_struct *t, struct ghost_arch_regs *rec)
 		.ip = cpu_to_le64(regs->ip), .cs = cpu_to_le64(regs->cs),
 		.flags = cpu_to_le64(regs->flags), .sp = cpu_to_le64(regs->sp),
 		.ss = cpu_to_le64(regs->ss),
-		.fs_base = cpu_to_le64(x86_fsbase_read_task(t)),
-		.gs_base = cpu_to_le64(x86_gsbase_read_task(t)),
+		.fs_base = cpu_to_le64(fs_base),
+		.gs_base = cpu_to_le64(gs_base),
 		.ds = cpu_to_le64(ds), .es = cpu_to_le64(es),
 		.fs = cpu_to_le64(fs), .gs = cpu_to_le64(gs),
 	};
@@ -350,6 +373,7 @@ int arch_ghost_write_xstate(const void *buf, u32 size)
 		set_thread_flag(TIF_NEED_FPU_LOAD);
 	}
 	fpregs_deactivate(fpu);
+	__fpu_invalidate_fpregs_state(fpu);
 	ret = copy_uabi_from_kernel_to_xstate(fpu->fpstate, buf, &pkru);
 	if (!ret)
 		write_pkru(pkru);
@@ -430,11 +454,23 @@ int arch_ghost_map_vdso(unsigned long addr)
 }
 
 /**
+ * arch_ghost_leave_mm() - current is about to leave the address space of the importer
+ */
+void arch_ghost_leave_mm(void)
+{
+	/* It was made with a shadow stack there, if the importer has one */
+	shstk_free(current);
+	reset_thread_features();
+}
+
+/**
  * arch_ghost_new_mm() - current has got an empty address space: make it a 64-bit one
  */
 void arch_ghost_new_mm(void)
 {
 	memset(current->thread.tls_array, 0, sizeof(current->thread.tls_array));
+	current->thread.iopl_emul = 0;
+	arch_setup_new_exec();
 	set_personality_64bit();
 }
 

@@ -32,6 +32,7 @@ int arch_ghost_check_mm(struct ghost *g, struct mm_struct *mm);
 bool arch_ghost_vma_is_own(struct vm_area_struct *vma);
 unsigned long arch_ghost_vdso(struct mm_struct *mm);
 int arch_ghost_map_vdso(unsigned long addr);
+void arch_ghost_leave_mm(void);
 void arch_ghost_new_mm(void);
 
 long arch_ghost_call(unsigned int nr, unsigned long a0, unsigned long a1, unsigned long a2,
