@@ -3,7 +3,7 @@
  * ghost: what a thread may hold that is not carried
  *
  * The table of what is carried and what is refused is in
- * Documentation/admin-guide/ghost.rst. Whatever a thread shares with the caller because
+ * Documentation/admin-guide/ghost-state.rst. Whatever a thread shares with the caller because
  * both inherited it (namespaces, seccomp filters) is the environment: a copy gets that of
  * its importer.
  */
