@@ -6,6 +6,7 @@
  * import all of them are read before the first file is opened, because a descriptor of the
  * caller may take the place of what the image says.
  */
+#include <linux/capability.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -215,6 +216,13 @@ int ghost_export_fds(struct ghost *g, struct task_struct *t)
 
 /* Import */
 
+/* What the importer could have or get by setrlimit(2) */
+static unsigned long ghost_max_fds(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE) ? sysctl_nr_open :
+		rlimit_max(RLIMIT_NOFILE);
+}
+
 static struct ghost_files *ghost_files(struct ghost *g)
 {
 	if (!g->files) {
@@ -274,7 +282,7 @@ int ghost_import_file(struct ghost *g)
 		return ghost_refuse(g, -EBADMSG, "image: file %s", name);
 
 	/* More than a process could have in descriptors and mappings */
-	if (files->nr_files++ > rlimit_max(RLIMIT_NOFILE) + READ_ONCE(sysctl_max_map_count))
+	if (files->nr_files++ > ghost_max_fds() + READ_ONCE(sysctl_max_map_count))
 		return ghost_refuse(g, -EMFILE, "image: file %s: one too many", name);
 	gf = kzalloc(struct_size(gf, name, len + 1), GFP_KERNEL_ACCOUNT);
 	if (!gf)
@@ -304,8 +312,9 @@ int ghost_import_fd(struct ghost *g)
 	if (le32_to_cpu(rec.fd) > INT_MAX || le32_to_cpu(rec.flags) & ~GHOST_FD_CLOEXEC ||
 	    rec.pad || !xa_load(&files->files, ref))
 		return ghost_refuse(g, -EBADMSG, "image: fd %u", le32_to_cpu(rec.fd));
-	if (le32_to_cpu(rec.fd) >= rlimit_max(RLIMIT_NOFILE))
-		return ghost_refuse(g, -EMFILE, "fd %u: above the limit of the importer",
+	if (le32_to_cpu(rec.fd) >= ghost_max_fds())
+		return ghost_refuse(g, -EMFILE,
+				    "fd %u: above the importer's limit of open files",
 				    le32_to_cpu(rec.fd));
 	if (!list_empty(&files->fds)) {
 		last = list_last_entry(&files->fds, struct ghost_fd_entry, list);
