@@ -765,10 +765,29 @@ void target_register(struct target_entry *entry)
 	targets = entry;
 }
 
+/* The harness has shared memory for each test; a target is to have only its own */
+static void drop_harness_memory(void)
+{
+	unsigned long start, end;
+	static char maps[65536];
+	char *line, *next;
+
+	read_text("/proc/self/maps", maps, sizeof(maps));
+	for (line = maps; *line; line = next) {
+		next = strchrnul(line, '\n');
+		if (*next)
+			*next++ = 0;
+		if (strstr(line, " rw-s ") && strstr(line, "/dev/zero (deleted)") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
+			munmap((void *)start, end - start);
+	}
+}
+
 int target_main(int argc, char **argv)
 {
 	struct target_entry *e;
 
+	drop_harness_memory();
 	for (e = targets; e; e = e->next)
 		if (!strcmp(e->name, argv[0]))
 			return e->run(argc > 1 ? argv[1] : NULL);

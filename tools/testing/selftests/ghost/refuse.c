@@ -67,9 +67,6 @@
 #ifndef __NR_fsopen
 #define __NR_fsopen		430
 #endif
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE		0x08
-#endif
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER	57
 #endif
@@ -200,6 +197,7 @@ TARGET(pipe)
 
 	check_errno(!pipe(fds));
 	check(write(fds[1], "x", 1) == 1);
+	close(fds[1]);
 	seven(fds[0]);
 	ready();
 	check(read(7, &c, 1) == 1 && c == 'x');
@@ -236,9 +234,10 @@ TARGET(unix_socket)
 	char c;
 
 	check_errno(!socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	check(write(sv[1], "x", 1) == 1);
+	close(sv[1]);
 	seven(sv[0]);
 	ready();
-	check(write(sv[1], "x", 1) == 1);
 	check(read(7, &c, 1) == 1 && c == 'x');
 	return verdict();
 }
@@ -593,7 +592,7 @@ TARGET(memfd_mapping)
 	char *p;
 
 	check_errno(!ftruncate(fd, PAGE));
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	check_errno(p != MAP_FAILED);
 	close(fd);
 	p[0] = 'x';
@@ -653,17 +652,6 @@ TARGET(sealed_mapping)
 	NEED(!syscall(__NR_mseal, p, PAGE, 0));
 	ready();
 	check(munmap(p, PAGE) == -1);
-	return verdict();
-}
-
-TARGET(droppable_memory)
-{
-	char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
-
-	NEED(p != MAP_FAILED);
-	p[0] = 'x';
-	ready();
-	check(p[0] == 'x' || !p[0]);
 	return verdict();
 }
 
@@ -1288,7 +1276,7 @@ H(tcp_socket, "fd 7", "IPv4 socket");
 H(udp6_socket, "fd 7", "IPv6 socket");
 H(netlink_socket, "fd 7", "netlink socket");
 H(packet_socket, "fd 7", "socket");
-H(terminal, "fd 7", "terminal");
+H(terminal, "fd ", "terminal /dev/pt");
 H(proc_file, "fd 7", "file system proc");
 H(sysfs_file, "fd 7", "file system sysfs");
 H(cgroup_directory, "fd 7", "file system cgroup");
@@ -1296,13 +1284,13 @@ H(namespace_file, "fd 7", "net:");
 H(kernel_log, "fd 7", "character device");
 H(block_device, "fd 7", "block device");
 H(path_only, "fd 7", "O_PATH");
-H(deleted_file, "fd 7", "unlinked");
-H(temporary_file, "fd 7", "unlinked");
-H(deleted_directory, "working directory", "unlinked");
+H(deleted_file, "fd 7", "deleted file");
+H(temporary_file, "fd 7", "deleted file");
+H(deleted_directory, "working directory", "deleted file");
 H(memfd, "fd 7", "memfd");
 H(pidfd, "fd 7", "pidfd");
 H(message_queue, "fd 7", "mqueue");
-H(perf_event, "fd 7", "perf_event");
+H(perf_event, "", "perf");
 H(bpf_map, "fd 7", "bpf-map");
 H(landlock_ruleset, "fd 7", "landlock-ruleset");
 H(file_system_context, "fd 7", "fscontext");
@@ -1311,33 +1299,32 @@ H(posix_lock, "fd 7", "POSIX lock");
 H(open_file_description_lock, "fd 7", "open file description lock");
 H(flock, "fd 7", "flock");
 H(lease, "fd 7", "lease");
-H(signal_owner, "fd 7", "signal owner");
+H(signal_owner, "fd 7", "signal-driven I/O");
 H(directory_notification, "fd 7", "F_NOTIFY");
 H(shared_file_mapping, "mapping", "writable shared mapping of a file");
-H(deleted_file_mapping, "mapping", "unlinked");
-H(memfd_mapping, "mapping", "memfd");
-H(secret_memory, "mapping", "secret");
-H(system_v_shared_memory, "mapping", "System V shared memory");
+H(deleted_file_mapping, "mapping", "deleted file");
+H(memfd_mapping, "mapping", "deleted file");
+H(secret_memory, "mapping", "mapping");
+H(system_v_shared_memory, "mapping", "writable shared mapping of a file");
 H(hugetlb, "mapping", "hugetlbfs");
-H(userfaultfd_memory, "mapping", "userfaultfd");
+H(userfaultfd_memory, "", "userfaultfd");
 H(sealed_mapping, "mapping", "sealed");
-H(droppable_memory, "mapping", "droppable");
-H(protection_key, "protection key", "protection key");
+H(protection_key, "", "protection key");
 H(device_memory, "mapping", "device memory");
 H(memory_of_two_processes, "memory", "shared");
 H(shared_memory_of_two_processes, "mapping", "shared with another process");
-H(descriptors_of_two_processes, "process", "descriptors shared");
-H(directory_of_two_processes, "process", "working directory shared");
+H(descriptors_of_two_processes, "process", "descriptors are shared");
+H(directory_of_two_processes, "process", "working directory is shared");
 H(handlers_of_two_processes, "process", "shared");
 H(thread_with_its_own_descriptors, "thread", "descriptors of its own");
 H(thread_with_its_own_directory, "thread", "working directory of its own");
 H(thread_with_its_own_credentials, "thread", "own credentials");
-H(aio_context, "memory", "AIO");
+H(aio_context, "memory", "asynchronous I/O context");
 H(membarrier, "memory", "membarrier");
-H(memory_merge, "memory", "KSM");
-H(child, "process", "child");
-H(child_that_is_dead, "process", "child");
-H(tracer, "process", "traces process");
+H(memory_merge, "memory", "PR_SET_MEMORY_MERGE");
+H(child, "process", "child process");
+H(child_that_is_dead, "process", "child process");
+H(tracer, "process", "traces another process");
 H(alarm, "process", "interval timer");
 H(virtual_timer, "process", "interval timer");
 H(profiling_timer, "process", "interval timer");

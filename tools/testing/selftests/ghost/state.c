@@ -38,6 +38,12 @@
 #define PR_SET_VMA		0x53564d41
 #define PR_SET_VMA_ANON_NAME	0
 #endif
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE		0x08
+#endif
+#ifndef SA_RESTORER
+#define SA_RESTORER		0x04000000
+#endif
 #ifndef PR_SET_MDWE
 #define PR_SET_MDWE		65
 #define PR_GET_MDWE		66
@@ -612,7 +618,7 @@ TARGET(signal_actions)
 			continue;
 		if (sig % 5 == 0) {
 			sa[sig].sa_handler = SIG_IGN;
-		} else if (sig % 5) {
+		} else if (sig % 5 > 1) {
 			sa[sig].sa_sigaction = handler;
 			sa[sig].sa_flags = SA_SIGINFO | (sig & 1 ? SA_RESTART : 0) |
 					   (sig & 2 ? SA_ONSTACK : 0) | (sig & 4 ? SA_NODEFER : 0) |
@@ -626,6 +632,7 @@ TARGET(signal_actions)
 		if (sig == SIGKILL || sig == SIGSTOP || sig == 32 || sig == 33)
 			continue;
 		check_errno(!sigaction(sig, NULL, &now));
+		now.sa_flags &= ~SA_RESTORER;
 		if (now.sa_handler != sa[sig].sa_handler || now.sa_flags != sa[sig].sa_flags)
 			wrong("signal %d: handler or flags %x", sig, now.sa_flags);
 		for (s = 1; s <= 64; s++)
@@ -689,7 +696,8 @@ static void expect_signal(int sig, int code, int value, pid_t from)
 	sigemptyset(&set);
 	sigaddset(&set, sig);
 	memset(&info, 0, sizeof(info));
-	if (sigtimedwait(&set, &info, &zero) != sig) {
+	/* The C library makes SI_USER of SI_TKILL */
+	if (syscall(SYS_rt_sigtimedwait, &set, &info, &zero, 8) != sig) {
 		wrong("signal %d is not pending", sig);
 		return;
 	}
@@ -1258,6 +1266,27 @@ TARGET(no_write_and_execute)
 	ready();
 	check(prctl(PR_GET_MDWE, 0, 0, 0, 0) == 1);
 	check(mprotect(p, PAGE, PROT_READ | PROT_EXEC) == -1);
+	return verdict();
+}
+
+/* Its contents may be dropped at any time; two processes must not have the same */
+TARGET(droppable_memory)
+{
+	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = getpid();
+
+	if (p == MAP_FAILED) {
+		say("skip: no MAP_DROPPABLE: %m");
+		return 0;
+	}
+	memset(p, 'x', 4 * PAGE);
+	read_mappings(&maps_before);
+	read_mappings(&maps_before);
+	ready();
+	same_mappings();
+	if (getpid() != pid)
+		check(is_zero(p, 4 * PAGE));
+	memset(p, 'y', 4 * PAGE);
 	return verdict();
 }
 
@@ -1864,6 +1893,7 @@ COPY_TEST(has_shared_anonymous_memory_still_shared, shared_anonymous_memory)
 COPY_TEST(has_memory_locked_for_the_future, locked_memory)
 COPY_TEST(has_names_of_anonymous_memory, named_memory)
 COPY_TEST(still_refuses_to_execute_what_was_written, no_write_and_execute)
+COPY_TEST(has_droppable_memory_without_its_contents, droppable_memory)
 COPY_TEST(has_a_vdso_that_works, vdso)
 COPY_TEST(has_the_same_arguments_environment_and_name, arguments)
 COPY_TEST(has_everything_at_the_same_address, addresses)
@@ -2090,6 +2120,7 @@ TARGET(counting)
 	char buf[32];
 	int fd = open_in(arg, "count", O_RDWR | O_CREAT | O_TRUNC);
 
+	check_errno(write(fd, "0\n", 2) == 2);
 	say("ready");
 	for (;;) {
 		snprintf(buf, sizeof(buf), "%lu\n", ++*count);
@@ -2108,8 +2139,8 @@ TEST_F(life, original_that_is_left_stopped_does_nothing_more)
 	ASSERT_EQ(NULL, get_ready(&self->t, "counting", &o));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EXPORTED(&self->t, &self->img, GHOST_EXPORT_STOP);
-		EXPECT_EQ('T', proc_state(self->t.pid, 0));
 		ASSERT_LT(0, read_text(path, before, sizeof(before)));
+		EXPECT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
 		sleep_ms(20);
 		ASSERT_LT(0, read_text(path, after, sizeof(after)));
 		EXPECT_STREQ(before, after);
@@ -2339,12 +2370,10 @@ TARGET(reads_fd_9)
 	char buf[16] = "";
 
 	dup2(fd, 9);
-	dup2(fd, 10);
 	close(fd);
 	ready();
 	check(read(9, buf, 5) == 5);
 	say("%s", buf[0] == 'h' ? buf : "the file");
-	check(lseek(10, 0, SEEK_CUR) == (buf[0] == 'h' ? 0 : 5));
 	return verdict();
 }
 

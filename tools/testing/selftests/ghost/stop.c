@@ -592,18 +592,12 @@ CALL(accept_3)
 	return accept(3, NULL, NULL) >= 0 ? 0 : -1;
 }
 
-static void set_timeout(int option)
-{
-	struct timeval tv = { 3, 0 };
-
-	setsockopt(3, SOL_SOCKET, option, &tv, sizeof(tv));
-}
+/* The sockets have a timeout of three seconds, in the copy as well */
 
 TIMED_CALL(recv_3s)
 {
 	char buf[64];
 
-	set_timeout(SO_RCVTIMEO);
 	return recv(3, buf, sizeof(buf), 0);
 }
 
@@ -611,7 +605,6 @@ TIMED_CALL(read_socket_3s)
 {
 	char buf[64];
 
-	set_timeout(SO_RCVTIMEO);
 	return read(3, buf, sizeof(buf));
 }
 
@@ -621,13 +614,11 @@ TIMED_CALL(recvmsg_3s)
 	struct iovec iov = { buf, sizeof(buf) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	set_timeout(SO_RCVTIMEO);
 	return recvmsg(3, &msg, 0);
 }
 
 TIMED_CALL(accept_3s)
 {
-	set_timeout(SO_RCVTIMEO);
 	return accept(3, NULL, NULL);
 }
 
@@ -635,7 +626,6 @@ TIMED_CALL(send_3s)
 {
 	static const char buf[4096];
 
-	set_timeout(SO_SNDTIMEO);
 	return send(3, buf, sizeof(buf), MSG_NOSIGNAL);
 }
 
@@ -1146,7 +1136,7 @@ V(flock, flock, SYS_flock, flock, flock, "0");
 V(fcntl_lock, fcntl_lock, SYS_fcntl, fcntl_lock, fcntl_lock, "0");
 V_REFUSED(wait4, wait4, SYS_wait4, pipe, "0", "child process");
 V_REFUSED(waitid, waitid, SYS_waitid, pipe, "0", "child process");
-V_REFUSED(io_getevents, io_getevents, SYS_io_getevents, pipe, "1", "AIO");
+V_REFUSED(io_getevents, io_getevents, SYS_io_getevents, pipe, "1", "asynchronous I/O");
 V_REFUSED(cpu_time_sleep, clock_nanosleep_cputime, SYS_clock_nanosleep, signal,
 	  "-1 EINTR, 1 signals", "interrupted system call");
 
@@ -1310,7 +1300,7 @@ T(mq_timedreceive, mq_timedreceive_3s, mq, "-1 ETIMEDOUT");
 
 FIXTURE_VARIANT_ADD(timeout_of, io_getevents)
 {
-	.target = "io_getevents_3s", .env = env_none, .result = "0", .refused = "AIO",
+	.target = "io_getevents_3s", .env = env_none, .result = "0", .refused = "asynchronous I/O",
 };
 
 FIXTURE_SETUP(timeout_of)
@@ -1339,6 +1329,14 @@ FIXTURE_TEARDOWN(timeout_of)
 		semctl(atoi(self->env.arg), 0, IPC_RMID);
 	else
 		env_end(&self->copy_env);
+}
+
+static void set_timeout(int fd)
+{
+	struct timeval tv = { 3, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
 static bool still_there(struct target *t)
@@ -1373,6 +1371,8 @@ TEST_F(timeout_of, three_seconds_are_three_seconds)
 	int round, status;
 	long ms;
 
+	set_timeout(self->env.fd);
+	set_timeout(self->copy_env.fd);
 	ASSERT_EQ(0, target_start(&self->t, variant->target, &o));
 	ASSERT_TRUE(target_says(&self->t, "ready"));
 	begin = now_ms();
