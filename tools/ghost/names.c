@@ -127,7 +127,7 @@ const struct name names_mm_flags[] = {
 	{ GHOST_MM_DISABLE_THP, "disable-thp" },
 	{ GHOST_MM_LOCK_FUTURE, "lock-future" },
 	{ GHOST_MM_LOCK_ONFAULT, "lock-onfault" },
-	{ GHOST_MM_TOPDOWN, "topdown" }, { GHOST_MM_TOPDOWN, "topdown" },
+	{ GHOST_MM_TOPDOWN, "topdown" },
 	END
 };
 
@@ -163,7 +163,7 @@ const struct name names_vma[] = {
 	{ GHOST_VMA_NORESERVE, "noreserve" },
 	{ GHOST_VMA_MAYREAD, "mayread" }, { GHOST_VMA_MAYWRITE, "maywrite" },
 	{ GHOST_VMA_MAYEXEC, "mayexec" }, { GHOST_VMA_VDSO, "vdso" },
-	{ GHOST_VMA_DROPPABLE, "droppable" }, { GHOST_VMA_ACCOUNT, "account" }, { GHOST_VMA_ACCOUNT, "account" },
+	{ GHOST_VMA_DROPPABLE, "droppable" }, { GHOST_VMA_ACCOUNT, "account" },
 	END
 };
 
