@@ -19,7 +19,7 @@ fi
 
 dir=$(mktemp -d) || exit 1
 chmod 755 "$dir"
-trap 'clean_up; umount -q "$dir/small"; rm -rf "$dir"' EXIT
+trap 'clean_up; umount -q "$dir/small" 2> /dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 img=$dir/image
 
@@ -257,19 +257,22 @@ stop_and_continue_are_passed_on()
 	ask 10 && until_true has out.2 13 && c=$(pgrep -P $q) && kill -STOP "$c" &&
 		until_true state_is "$c" T && until_true state_is $q T &&
 		kill -CONT $q && until_true state_is "$c" S && ask 10 && until_true has out.2 23 &&
-		kill -TSTP $q && until_true state_is "$c" T && until_true state_is $q T &&
-		kill -CONT $q && ask 10 && until_true has out.2 33 && ask "exit 3" && wait $q
+		kill -STOP $q && ask 10 && until_true has out.2 33 && kill -CONT $q &&
+		ask "exit 3" && wait $q
 	was 3 $?
 }
 
 pipes_end_when_the_program_closes_them()
 {
 	local q
-	sum_image --kill && mkfifo in.2 || return 1
-	{ "$ghost" restart "$img" < in.2 2> err; echo $? > out.code; } > >(cat > out.2; date +%s > out.end) &
+	sum_image --kill && mkfifo in.2 out.fifo || return 1
+	{ cat < out.fifo > out.2; echo > out.end; } &
+	"$ghost" restart "$img" < in.2 > out.fifo 2> err &
+	q=$!
 	exec 8> in.2
 	ask 10 && until_true has out.2 13 && ask "close 4" && until_true test -s out.end &&
-		[ ! -e out.code ] && until_true has out.code 9
+		state_is $q S && wait $q
+	was 9 $?
 }
 
 image_is_shown()
