@@ -144,7 +144,7 @@ enum ghost_mode {
  * @mmrec: its address space
  * @has_vdso: import: the vDSO of the image is the one here
  * @has_mm: the embryo has an address space of its own
- * @locked: memory to be locked when it is complete
+ * @late: what is to be done to memory when it is complete
  * @shm_file: the object that shm pages belong to
  * @files: open files, until all descriptors are known
  * @cred: credentials of the new process
@@ -216,7 +216,7 @@ struct ghost {
 	struct ghost_rec_mm *mmrec;
 	bool has_mm;
 	bool has_vdso;
-	struct list_head locked;
+	struct list_head late;
 	struct file *shm_file;
 	struct ghost_files *files;
 	const struct cred *cred;
@@ -362,7 +362,7 @@ int ghost_finish_mm(struct ghost *g);
 int ghost_export_mm_files(struct ghost *g, struct task_struct *t);
 int ghost_export_vmas(struct ghost *g, struct task_struct *t);
 int ghost_import_vma(struct ghost *g);
-void ghost_locked_free(struct ghost *g);
+void ghost_late_free(struct ghost *g);
 struct file *ghost_vma_shm(struct vm_area_struct *vma);
 int ghost_for_each_shm(struct ghost *g, struct task_struct *t,
 		       int (*fn)(struct ghost *g, struct file *file));

@@ -692,6 +692,54 @@ static bool was_writable(u64 flags)
 	return flags & GHOST_VMA_ACCOUNT && !(flags & (GHOST_VMA_WRITE | GHOST_VMA_SHARED));
 }
 
+/* What is to be done to memory when its contents are there: mlock2() or mprotect() */
+struct ghost_late {
+	struct list_head list;
+	unsigned long start;
+	unsigned long len;
+	unsigned long arg;
+	unsigned int nr;
+};
+
+static int note_late(struct ghost *g, const struct ghost_rec_vma *rec, unsigned int nr,
+		     unsigned long arg)
+{
+	unsigned long start = le64_to_cpu(rec->start), end = le64_to_cpu(rec->end);
+	struct ghost_late *l;
+
+	/* Neighbours together, so that there are no more of them than there are mappings */
+	l = list_empty(&g->late) ? NULL : list_last_entry(&g->late, struct ghost_late, list);
+	if (l && l->nr == nr && l->arg == arg && l->start + l->len == start) {
+		l->len = end - l->start;
+		return 0;
+	}
+	l = kmalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	if (!l)
+		return -ENOMEM;
+	l->start = start;
+	l->len = end - start;
+	l->arg = arg;
+	l->nr = nr;
+	list_add_tail(&l->list, &g->late);
+	return 0;
+}
+
+/* Memory that was written to stays committed memory only if it was so before mprotect() */
+static int note_protected(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	return note_late(g, rec, __NR_mprotect, vma_prot(le64_to_cpu(rec->flags)));
+}
+
+static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
+{
+	u64 flags = le64_to_cpu(rec->flags);
+
+	if (!(flags & GHOST_VMA_LOCKED))
+		return 0;
+	return note_late(g, rec, __NR_mlock2,
+			 flags & GHOST_VMA_LOCKONFAULT ? MLOCK_ONFAULT : 0);
+}
+
 static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 {
 	u64 flags = le64_to_cpu(rec->flags);
@@ -719,11 +767,8 @@ static int map_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 		mflags |= MAP_NORESERVE;
 	ret = vm_mmap(file, start, le64_to_cpu(rec->end) - start, prot, mflags,
 		      le64_to_cpu(rec->offset));
-	if (ret == start && was_writable(flags))
-		ret = arch_ghost_call(__NR_mprotect, start, le64_to_cpu(rec->end) - start,
-				      vma_prot(flags), 0, 0, 0) ?: start;
 	if (ret == start)
-		return 0;
+		return was_writable(flags) ? note_protected(g, rec) : 0;
 	if (!IS_ERR_VALUE(ret))
 		ret = -EEXIST;
 	return refuse_vma(g, rec, ret, "cannot be mapped");
@@ -774,38 +819,6 @@ static int name_vma(struct ghost *g, const struct ghost_rec_vma *rec, const char
 	return 0;
 }
 #endif
-
-/* Locked memory is locked when its contents are there */
-struct ghost_locked {
-	struct list_head list;
-	unsigned long start;
-	unsigned long len;
-	unsigned long flags;
-};
-
-static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
-{
-	struct ghost_locked *l;
-	unsigned long start, onfault;
-
-	if (!(rec->flags & cpu_to_le64(GHOST_VMA_LOCKED)))
-		return 0;
-	onfault = rec->flags & cpu_to_le64(GHOST_VMA_LOCKONFAULT) ? MLOCK_ONFAULT : 0;
-	start = le64_to_cpu(rec->start);
-	l = list_empty(&g->locked) ? NULL : list_last_entry(&g->locked, struct ghost_locked, list);
-	if (l && l->flags == onfault && l->start + l->len == start) {
-		l->len = le64_to_cpu(rec->end) - l->start;
-		return 0;
-	}
-	l = kmalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
-	if (!l)
-		return -ENOMEM;
-	l->start = start;
-	l->len = le64_to_cpu(rec->end) - start;
-	l->flags = onfault;
-	list_add_tail(&l->list, &g->locked);
-	return 0;
-}
 
 /* A mapping that came with a kept ghost: ask what mmap() would have asked */
 static int check_kept_vma(struct ghost *g, const struct ghost_rec_vma *rec)
@@ -874,22 +887,31 @@ static bool is_locked(unsigned long start, unsigned long len)
 	return locked;
 }
 
-static int lock_memory(struct ghost *g, u32 flags)
+static int do_late(struct ghost *g, const struct ghost_late *l)
 {
-	struct ghost_locked *l, *tmp;
-	int err, ret = 0;
+	int ret = arch_ghost_call(l->nr, l->start, l->len, l->arg, 0, 0, 0);
 
-	list_for_each_entry_safe(l, tmp, &g->locked, list) {
-		err = ret ? 0 : arch_ghost_call(__NR_mlock2, l->start, l->len, l->flags, 0, 0, 0);
-		/* ENOMEM: what cannot be populated, as the guard of a stack, is locked all the same */
-		if (err && !(err == -ENOMEM && is_locked(l->start, l->len)))
-			ret = ghost_refuse(g, err, "mapping %lx-%lx: cannot be locked",
-					   l->start, l->start + l->len);
-		list_del(&l->list);
-		kfree(l);
+	/* What cannot be populated, as the guard of a stack, is locked all the same */
+	if (ret == -ENOMEM && l->nr == __NR_mlock2 && is_locked(l->start, l->len))
+		ret = 0;
+	if (ret)
+		ghost_refuse(g, ret, "mapping %lx-%lx: cannot be %s", l->start, l->start + l->len,
+			     l->nr == __NR_mlock2 ? "locked" : "protected");
+	return ret;
+}
+
+static int finish_memory(struct ghost *g, u32 flags)
+{
+	struct ghost_late *l;
+	int ret;
+
+	list_for_each_entry(l, &g->late, list) {
+		ret = do_late(g, l);
+		if (ret)
+			return ret;
 	}
-	if (ret || !(flags & GHOST_MM_LOCK_FUTURE))
-		return ret;
+	if (!(flags & GHOST_MM_LOCK_FUTURE))
+		return 0;
 	if (arch_ghost_call(__NR_mlockall, flags & GHOST_MM_LOCK_ONFAULT ?
 			    MCL_FUTURE | MCL_ONFAULT : MCL_FUTURE, 0, 0, 0, 0, 0))
 		return ghost_refuse(g, -EPERM, "memory: mlockall() refuses");
@@ -930,7 +952,7 @@ int ghost_finish_mm(struct ghost *g)
 	if (!g->has_mm)
 		return ghost_refuse(g, -EBADMSG, "image: no address space");
 	flags = le32_to_cpu(g->mmrec->flags);
-	ret = lock_memory(g, flags);
+	ret = finish_memory(g, flags);
 	if (ret)
 		return ret;
 	set_personality(le32_to_cpu(g->mmrec->personality));
@@ -951,14 +973,14 @@ int ghost_finish_mm(struct ghost *g)
 }
 
 /**
- * ghost_locked_free() - forget what was to be locked
+ * ghost_late_free() - forget what was to be done to memory
  * @g: the import
  */
-void ghost_locked_free(struct ghost *g)
+void ghost_late_free(struct ghost *g)
 {
-	struct ghost_locked *l, *tmp;
+	struct ghost_late *l, *tmp;
 
-	list_for_each_entry_safe(l, tmp, &g->locked, list) {
+	list_for_each_entry_safe(l, tmp, &g->late, list) {
 		list_del(&l->list);
 		kfree(l);
 	}

@@ -33,7 +33,7 @@ struct ghost *ghost_alloc(enum ghost_mode mode)
 	g->mode = mode;
 	spin_lock_init(&g->report_lock);
 	spin_lock_init(&g->lock);
-	INIT_LIST_HEAD(&g->locked);
+	INIT_LIST_HEAD(&g->late);
 	xa_init_flags(&g->refs, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->ref_numbers, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->shm, XA_FLAGS_ACCOUNT);
@@ -77,7 +77,7 @@ static void ghost_free(struct ghost *g)
 			fput(g->fd_map[i].file);
 	kvfree(g->fd_map);
 	ghost_free_files(g);
-	ghost_locked_free(g);
+	ghost_late_free(g);
 	if (g->embryo)
 		put_task_struct(g->embryo);
 	kvfree(g->payload);

@@ -292,6 +292,12 @@ struct scan {
 	char comm[TASK_COMM_LEN];
 };
 
+/* A thread of a process that has just been imported, on its way out */
+static bool is_let_go(struct ghost_thread *gt)
+{
+	return gt->g->mode == GHOST_MODE_IMPORT && READ_ONCE(gt->g->committed);
+}
+
 /* Returns what is wrong with a thread that will not come, or NULL */
 static const char *scan_thread(struct ghost_stop *stop, struct task_struct *t,
 			       struct scan *scan)
@@ -313,7 +319,7 @@ static const char *scan_thread(struct ghost_stop *stop, struct task_struct *t,
 		return "is being traced";
 	if (t->jobctl & JOBCTL_TRAP_FREEZE || frozen(t))
 		return "is in a frozen cgroup";
-	if (gt && gt->run)
+	if (gt && gt->run && !is_let_go(gt))
 		return "is being exported or imported";
 	if (!task_is_stopped(t)) {
 		ask_to_park(t);
