@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The library and the decoder on good, damaged and hostile images */
 #include <ctype.h>
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/ghost_image.h>
 
 #include "build-image.h"
 #include "libghost-internal.h"
+#include "libghost-output.h"
 #include "show.h"
 
 static unsigned int tests, failures;
@@ -556,6 +562,116 @@ static void every_failure_has_a_report(void)
 	EXPECT(ghost_restart_path("/nowhere/x", NULL) == -ENOENT, "without options");
 }
 
+/* A file system without nameless files: this stands before the C library's. */
+static bool no_tmpfile;
+
+int openat(int dirfd, const char *path, int flags, ...)
+{
+	va_list ap;
+	int mode;
+
+	if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	va_start(ap, flags);
+	mode = va_arg(ap, int);
+	va_end(ap);
+	return syscall(SYS_openat, dirfd, path, flags, mode);
+}
+
+static int entries(const char *dir)
+{
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	int n = -2;			/* . and .. */
+
+	if (!d)
+		return -1;
+	while ((entry = readdir(d)))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static bool holds(const char *path, const char *text)
+{
+	char buf[64] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return false;
+	if (!fgets(buf, sizeof(buf), f))
+		buf[0] = '\0';
+	fclose(f);
+	return !strcmp(buf, text);
+}
+
+static bool blocked(int sig)
+{
+	sigset_t now;
+
+	return !pthread_sigmask(SIG_BLOCK, NULL, &now) && sigismember(&now, sig);
+}
+
+/* Write @text to @path; with @publish that is where it is then. */
+static void put_file(const char *path, const char *text, bool publish)
+{
+	struct libghost_output out;
+	char report[128] = "";
+	int ret;
+
+	ret = libghost_output_open(&out, path, report, sizeof(report));
+	EXPECT(!ret, "%s", report);
+	if (ret)
+		return;
+	EXPECT(blocked(SIGTERM) == no_tmpfile, "signals");
+	EXPECT(write(out.fd, text, strlen(text)) == (ssize_t)strlen(text), "write");
+	EXPECT(!holds(path, text), "%s is there too early", path);
+	if (publish) {
+		ret = libghost_output_publish(&out, 1, report, sizeof(report));
+		EXPECT(!ret, "%s", report);
+	}
+	libghost_output_close(&out);
+	EXPECT(!blocked(SIGTERM), "signals at the end");
+}
+
+static void put_files(void)
+{
+	char dir[] = "/tmp/ghost-XXXXXX", path[64], other[64];
+
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/image", dir);
+	snprintf(other, sizeof(other), "%s/other", dir);
+	put_file(path, "one", false);
+	EXPECT(entries(dir) == 0, "something is left");
+	put_file(path, "two", true);
+	EXPECT(entries(dir) == 1 && holds(path, "two"), "it is not there");
+	put_file(path, "three", false);
+	EXPECT(entries(dir) == 1 && holds(path, "two"), "it is not as before");
+	put_file(path, "four", true);
+	EXPECT(entries(dir) == 1 && holds(path, "four"), "it is not replaced");
+	EXPECT(!symlink("image", other), "%s", strerror(errno));
+	put_file(other, "five", true);
+	EXPECT(entries(dir) == 2 && holds(path, "five"), "the link is not followed");
+	unlink(other);
+	unlink(path);
+	EXPECT(!rmdir(dir), "%s", strerror(errno));
+}
+
+static void file_appears_when_complete(void)
+{
+	put_files();
+}
+
+static void file_appears_without_tmpfile(void)
+{
+	no_tmpfile = true;
+	put_files();
+	no_tmpfile = false;
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -580,6 +696,8 @@ static const struct {
 	{ "Bytes behind the end are not read", bytes_behind_the_end_are_not_read },
 	{ "Wrong options are refused", wrong_options_are_refused },
 	{ "Every failure has a report", every_failure_has_a_report },
+	{ "A file appears when it is complete, or not at all", file_appears_when_complete },
+	{ "So it does where there are no nameless files", file_appears_without_tmpfile },
 };
 
 int main(void)
