@@ -171,7 +171,7 @@ struct ghost {
 	size_t report_len;
 	unsigned int refused;
 	unsigned int unreported;
-	spinlock_t report_lock;
+	spinlock_t report_lock;		/* see above */
 
 	struct xarray refs;
 	struct xarray ref_numbers;
@@ -224,7 +224,7 @@ struct ghost {
 	struct task_struct *embryo;
 	u32 exit_signal;
 	u32 nr_ready;
-	spinlock_t lock;
+	spinlock_t lock;		/* see above */
 	wait_queue_head_t wait;
 	enum {
 		GHOST_UNDECIDED,

@@ -171,9 +171,10 @@ static int check_vmas(struct ghost *g, struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
 	const char *obstacle;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 	int ret = 0;
 
+	vma_iter_init(&vmi, mm, 0);
 	mmap_read_lock(mm);
 	for_each_vma(vmi, vma) {
 		obstacle = vma_obstacle(vma);
@@ -207,9 +208,10 @@ static int get_mm_files(struct mm_struct *mm, struct mm_files *mf,
 {
 	struct vm_area_struct *vma;
 	struct file *file;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 	unsigned int i;
 
+	vma_iter_init(&vmi, mm, 0);
 	mf->nr = 0;
 	mf->file = NULL;
 	mmap_read_lock(mm);
@@ -485,9 +487,10 @@ int ghost_export_vmas(struct ghost *g, struct task_struct *t)
 {
 	struct mm_struct *mm = get_task_mm(t);
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 	int ret = 0;
 
+	vma_iter_init(&vmi, mm, 0);
 	if (!mm)
 		return -ESRCH;
 	mmap_read_lock(mm);
@@ -876,9 +879,10 @@ int ghost_import_vma(struct ghost *g)
 static bool is_locked(unsigned long start, unsigned long len)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, current->mm, start);
+	struct vma_iterator vmi;
 	bool locked = true;
 
+	vma_iter_init(&vmi, current->mm, start);
 	mmap_read_lock(current->mm);
 	for_each_vma_range(vmi, vma, start + len)
 		if (!(vma->vm_flags & VM_LOCKED))
@@ -922,9 +926,10 @@ static int finish_memory(struct ghost *g, u32 flags)
 static int register_mm(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 	int ret = 0;
 
+	vma_iter_init(&vmi, mm, 0);
 	mmap_write_lock(mm);
 	for_each_vma(vmi, vma) {
 #ifdef CONFIG_KSM

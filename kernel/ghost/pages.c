@@ -170,8 +170,9 @@ static bool has_contents(struct vm_area_struct *vma)
 static bool walk_snapshot(struct mm_struct *mm, struct page_batch *b)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, b->next);
+	struct vma_iterator vmi;
 
+	vma_iter_init(&vmi, mm, b->next);
 	b->why = WALK_GOES_ON;
 	for_each_vma(vmi, vma) {
 		if (!has_contents(vma))
@@ -319,8 +320,9 @@ static int write_batch(struct ghost *g, struct page_batch *b)
 static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long to)
 {
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, from);
+	struct vma_iterator vmi;
 
+	vma_iter_init(&vmi, mm, from);
 	mmap_read_lock(mm);
 	for_each_vma_range(vmi, vma, to) {
 		unsigned long start = max(vma->vm_start, from);

@@ -63,7 +63,7 @@ struct ghost_fd_map {
 #define GHOST_EXPORT_KILL		(1ULL << 0) /* end the process after it is out */
 #define GHOST_EXPORT_STOP		(1ULL << 1) /* leave it stopped as by SIGSTOP */
 #define GHOST_EXPORT_SYNC		(1ULL << 2) /* on stable storage before return */
-#define GHOST_EXPORT_CHECK		(1ULL << 3) /* stop nothing, only report what is in the way */
+#define GHOST_EXPORT_CHECK		(1ULL << 3) /* stop nothing, report obstacles */
 
 #define GHOST_EXPORT_FLAGS		(GHOST_EXPORT_KILL | GHOST_EXPORT_STOP | \
 					 GHOST_EXPORT_SYNC | GHOST_EXPORT_CHECK)
@@ -118,7 +118,7 @@ struct ghost_export_stats {
 };
 
 /* Flags of ghost_import(2) */
-#define GHOST_IMPORT_KEEP_PID		(1ULL << 0) /* the process and its threads get their old ids */
+#define GHOST_IMPORT_KEEP_PID		(1ULL << 0) /* the ids of before */
 #define GHOST_IMPORT_STOPPED		(1ULL << 1) /* leave it stopped as by SIGSTOP */
 
 #define GHOST_IMPORT_FLAGS		(GHOST_IMPORT_KEEP_PID | GHOST_IMPORT_STOPPED)

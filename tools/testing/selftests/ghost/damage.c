@@ -549,7 +549,8 @@ static void change_registers(uint8_t *bytes, const size_t *records, int n, struc
 			if (kind == GHOST_REC_XSTATE_X86 && k > 1)
 				at = k == 2 ? 3 : 64 + at % 8;
 			value = interesting(r);
-			memcpy(bytes + records[i] + sizeof(struct ghost_rec_hdr) + at * 8, &value, 8);
+			memcpy(bytes + records[i] + sizeof(struct ghost_rec_hdr) + at * 8,
+			       &value, 8);
 		}
 		seal(bytes + records[i], len, false);
 	}

@@ -1132,7 +1132,7 @@ TARGET(other_personality)
 TARGET(local_descriptor_table)
 {
 	struct user_desc desc = { .entry_number = 0, .limit = 0xfffff, .seg_32bit = 1,
-				  .limit_in_pages = 1, .useable = 1 };
+				  .limit_in_pages = 1 };
 
 	NEED(!syscall(SYS_modify_ldt, 1, &desc, sizeof(desc)));
 	ready();
@@ -1142,7 +1142,7 @@ TARGET(local_descriptor_table)
 TARGET(global_descriptor_table)
 {
 	struct user_desc desc = { .entry_number = -1, .limit = 0xfffff, .seg_32bit = 1,
-				  .limit_in_pages = 1, .useable = 1 };
+				  .limit_in_pages = 1 };
 
 	NEED(!syscall(SYS_set_thread_area, &desc));
 	ready();

@@ -179,16 +179,19 @@ void call_registers(const unsigned long in[15], unsigned long out[15]);
 	"	pop %rbx\n"				\
 	"	ret\n"
 
-asm("	.text\n"
-    "spin_registers:\n"
-    SAVE_AND_LOAD
-    "1:	cmpl $0, go(%rip)\n"
-    "	je 1b\n"
-    STORE_AND_RESTORE
-    "call_registers:\n"
-    SAVE_AND_LOAD
-    "	syscall\n"
-    STORE_AND_RESTORE);
+#define BOTH_FUNCTIONS					\
+	"	.text\n"				\
+	"spin_registers:\n"				\
+	SAVE_AND_LOAD					\
+	"1:	cmpl $0, go(%rip)\n"			\
+	"	je 1b\n"				\
+	STORE_AND_RESTORE				\
+	"call_registers:\n"				\
+	SAVE_AND_LOAD					\
+	"	syscall\n"				\
+	STORE_AND_RESTORE
+
+asm(BOTH_FUNCTIONS);
 
 TARGET(registers_in_a_loop)
 {
@@ -229,8 +232,8 @@ TARGET(registers_in_a_call)
 	return verdict();
 }
 
-#define FLAG_DF		(1UL << 10)
-#define FLAG_ID		(1UL << 21)
+#define FLAG_DF		0x400UL
+#define FLAG_ID		0x200000UL
 
 TARGET(flags)
 {
@@ -328,7 +331,7 @@ TARGET(fpu_control)
 {
 	unsigned int mxcsr = 0x1f80 | 3 << 13 | 1 << 15, mxcsr_out;
 	unsigned short cw = 0x37f | 2 << 10, cw_out;
-	long double pi = 0, one = 0;
+	struct { long double pi, one; } x87 = { 0, 0 };
 
 	signal(SIGUSR1, set_go);
 	say("ready");
@@ -341,11 +344,11 @@ TARGET(fpu_control)
 		     "	fstpt %[one]\n"
 		     "	fstcw %[cw_out]\n"
 		     "	stmxcsr %[mxcsr_out]\n"
-		     : [pi] "=m" (pi), [one] "=m" (one), [cw_out] "=m" (cw_out),
+		     : [pi] "=m" (x87.pi), [one] "=m" (x87.one), [cw_out] "=m" (cw_out),
 		       [mxcsr_out] "=m" (mxcsr_out)
 		     : [cw] "m" (cw), [mxcsr] "m" (mxcsr) : "cc", "memory");
-	check(one == 1.0L);
-	check(pi > 3.14159265358979L && pi < 3.14159265358980L);
+	check(x87.one == 1.0L);
+	check(x87.pi > 3.14159265358979L && x87.pi < 3.14159265358980L);
 	check(cw == cw_out);
 	check((mxcsr & ~0x3f) == (mxcsr_out & ~0x3f));
 	return verdict();
@@ -622,7 +625,8 @@ TARGET(signal_actions)
 			sa[sig].sa_sigaction = handler;
 			sa[sig].sa_flags = SA_SIGINFO | (sig & 1 ? SA_RESTART : 0) |
 					   (sig & 2 ? SA_ONSTACK : 0) | (sig & 4 ? SA_NODEFER : 0) |
-					   (sig & 8 ? SA_RESETHAND : 0) | (sig & 16 ? SA_NOCLDWAIT : 0);
+					   (sig & 8 ? SA_RESETHAND : 0) |
+					   (sig & 16 ? SA_NOCLDWAIT : 0);
 			sigaddset(&sa[sig].sa_mask, sig % 30 + 1);
 		}
 		check_errno(!sigaction(sig, &sa[sig], NULL));
@@ -1034,8 +1038,8 @@ static void read_mappings(struct mappings *maps)
 		}
 		m = &maps->m[n++];
 		memset(m, 0, sizeof(*m));
-		check(sscanf(line, "%lx-%lx %4s %lx %11s %lu %95[^\n]", &m->start, &m->end, m->perms,
-			     &m->offset, m->dev, &m->inode, m->name) >= 6);
+		check(sscanf(line, "%lx-%lx %4s %lx %11s %lu %95[^\n]", &m->start, &m->end,
+			     m->perms, &m->offset, m->dev, &m->inode, m->name) >= 6);
 		/* A new object has a new number */
 		if (!strcmp(m->name, "/dev/zero (deleted)"))
 			m->inode = 0;
@@ -1151,9 +1155,11 @@ TARGET(moved_mappings)
 
 	fill(p, 16 * PAGE, 8);
 	fill(file + PAGE, PAGE, 99);
-	q = mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * PAGE);
+	q = mremap(p + 4 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   room + 8 * PAGE);
 	check_errno(q == room + 8 * PAGE);
-	file = mremap(file, 8 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 32 * PAGE);
+	file = mremap(file, 8 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      room + 32 * PAGE);
 	check_errno(file == room + 32 * PAGE);
 	ready();
 	check(is_filled(p, 4 * PAGE, 8));
@@ -1272,7 +1278,8 @@ TARGET(no_write_and_execute)
 /* Its contents may be dropped at any time; two processes must not have the same */
 TARGET(droppable_memory)
 {
-	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = getpid();
 
 	if (p == MAP_FAILED) {
@@ -1384,7 +1391,7 @@ TARGET(resource_limits)
 		if (i == RLIMIT_NOFILE)
 			limit[i].rlim_cur = 64;		/* below a descriptor that is open */
 		else if (i == RLIMIT_CORE)
-			limit[i].rlim_cur = limit[i].rlim_max = 0;
+			limit[i] = (struct rlimit) { 0, 0 };
 		else if (i == RLIMIT_FSIZE)
 			limit[i].rlim_cur = 1 << 30;
 		else if (i == RLIMIT_MSGQUEUE)
@@ -1570,8 +1577,8 @@ static void same_fd(const struct fd_state *old)
 	if (now.flags != old->flags || now.fd_flags != old->fd_flags || now.pos != old->pos ||
 	    now.ino != old->ino)
 		wrong("fd %d: flags %o -> %o, fd flags %d -> %d, pos %ld -> %ld, inode %lu -> %lu",
-		      old->fd, old->flags, now.flags, old->fd_flags, now.fd_flags, old->pos, now.pos,
-		      old->ino, now.ino);
+		      old->fd, old->flags, now.flags, old->fd_flags, now.fd_flags,
+		      old->pos, now.pos, old->ino, now.ino);
 }
 
 static int open_in(const char *dir, const char *name, int flags)
@@ -2015,7 +2022,8 @@ TEST_F(life, copy_gets_its_old_pid_if_it_is_free)
 	START("sleeper", "same pid");
 	pid = self->t.pid;
 	ASSERT_EXPORTED(&self->t, &self->img, 0);
-	EXPECT_EQ(-1, import_target(&self->copy, &self->t, &self->img, GHOST_IMPORT_KEEP_PID, NULL));
+	EXPECT_EQ(-1, import_target(&self->copy, &self->t, &self->img, GHOST_IMPORT_KEEP_PID,
+				    NULL));
 	EXPECT_EQ(EEXIST, errno) TH_LOG("%s", self->img.report);
 	target_end(&self->t);
 	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, GHOST_IMPORT_KEEP_PID);

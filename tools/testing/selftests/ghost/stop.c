@@ -564,6 +564,13 @@ CALL(read_3)
 	return read(3, buf, sizeof(buf));
 }
 
+CALL(read_some_3)
+{
+	char buf[4096];
+
+	return read(3, buf, sizeof(buf)) > 0 ? 1 : -1;
+}
+
 CALL(write_3)
 {
 	static const char buf[4096];
@@ -1097,9 +1104,11 @@ FIXTURE_VARIANT(sleeping_in)
 		.wake = wake_##_wake, .result = _result, .refused = _refused,	\
 	}
 
+#define INTERRUPTED	"-1 EINTR, 1 signals"
+
 V(user_mode, user_mode_loop, -1, none, signal, "0, 1 signals");
-V(pause, pause, SYS_pause, none, signal, "-1 EINTR, 1 signals");
-V(sigsuspend, sigsuspend, SYS_rt_sigsuspend, none, signal, "-1 EINTR, 1 signals");
+V(pause, pause, SYS_pause, none, signal, INTERRUPTED);
+V(sigsuspend, sigsuspend, SYS_rt_sigsuspend, none, signal, INTERRUPTED);
 V(sigwaitinfo, sigwaitinfo, SYS_rt_sigtimedwait, none, signal, "10");
 V(futex, futex_wait, SYS_futex, none, pipe, "0");
 V(futex_in_shared_memory, futex_wait_in_shared_memory, SYS_futex, none, pipe, "0");
@@ -1107,14 +1116,13 @@ V(mutex_and_condition, mutex, SYS_futex, none, pipe, "0");
 V(futex_waitv, futex_waitv, __NR_futex_waitv, none, pipe, "1");
 V(poll, poll, SYS_poll, none, pipe, "1");
 V(ppoll, ppoll, SYS_ppoll, none, pipe, "1");
-V(ppoll_ended_by_signal, ppoll, SYS_ppoll, none, signal, "-1 EINTR, 1 signals");
+V(ppoll_ended_by_signal, ppoll, SYS_ppoll, none, signal, INTERRUPTED);
 V(select, select, SYS_select, none, pipe, "1");
 V(pselect, pselect, SYS_pselect6, none, pipe, "1");
-V(pselect_ended_by_signal, pselect, SYS_pselect6, none, signal, "-1 EINTR, 1 signals");
+V(pselect_ended_by_signal, pselect, SYS_pselect6, none, signal, INTERRUPTED);
 V(epoll_wait, epoll_wait, SYS_epoll_wait, epoll, write, "1");
 V(epoll_pwait, epoll_pwait, SYS_epoll_pwait, epoll, write, "1");
-V(epoll_pwait_ended_by_signal, epoll_pwait, SYS_epoll_pwait, epoll, signal,
-  "-1 EINTR, 1 signals");
+V(epoll_pwait_ended_by_signal, epoll_pwait, SYS_epoll_pwait, epoll, signal, INTERRUPTED);
 V(epoll_pwait2, epoll_pwait2, __NR_epoll_pwait2, epoll, write, "1");
 V(read_pipe, read_pipe, SYS_read, none, pipe, "1");
 V(write_pipe, write_3, SYS_write, full_pipe, drain, "4096");
@@ -1126,7 +1134,7 @@ V(recvmsg_udp, recvmsg_3, SYS_recvmsg, udp, write, "2");
 V(accept, accept_3, SYS_accept, tcp_listener, connect, "0");
 V(read_eventfd, read_3, SYS_read, eventfd, eventfd, "8");
 V(read_terminal, read_3, SYS_read, pty, write, "2");
-V(read_inotify, read_3, SYS_read, inotify, rmdir, "16");
+V(read_inotify, read_some_3, SYS_read, inotify, rmdir, "1");
 V(read_timerfd, read_3, SYS_read, timerfd, timerfd, "8");
 V(mq_receive, mq_receive, SYS_mq_timedreceive, mq, mq, "2");
 V(open_fifo, open_fifo, SYS_openat, fifo, fifo, "0");
@@ -1137,8 +1145,8 @@ V(fcntl_lock, fcntl_lock, SYS_fcntl, fcntl_lock, fcntl_lock, "0");
 V_REFUSED(wait4, wait4, SYS_wait4, pipe, "0", "child process");
 V_REFUSED(waitid, waitid, SYS_waitid, pipe, "0", "child process");
 V_REFUSED(io_getevents, io_getevents, SYS_io_getevents, pipe, "1", "asynchronous I/O");
-V_REFUSED(cpu_time_sleep, clock_nanosleep_cputime, SYS_clock_nanosleep, signal,
-	  "-1 EINTR, 1 signals", "interrupted system call");
+V_REFUSED(cpu_time_sleep, clock_nanosleep_cputime, SYS_clock_nanosleep, signal, INTERRUPTED,
+	  "interrupted system call");
 
 FIXTURE_SETUP(sleeping_in)
 {
@@ -1179,12 +1187,9 @@ FIXTURE_TEARDOWN(sleeping_in)
 
 static bool sleeps(struct target *t, long nr)
 {
-	char state;
-
 	if (nr >= 0)
 		return target_sleeps_in(t, ANY_THREAD, nr);
-	state = proc_state(t->pid, 0);
-	return state == 'R' || state == 'S';
+	return (proc_state(t->pid, 0) ?: 'Z') != 'Z';
 }
 
 static void stop_copy_and_wake(struct __test_metadata *_metadata,

@@ -58,7 +58,7 @@ static void *threads_come_and_go(void *unused)
 	return unused;
 }
 
-static void *children_come_and_go(void *unused)
+static void *forks(void *unused)
 {
 	int status;
 	pid_t pid;
@@ -224,10 +224,9 @@ static void until_told(void)
 CHAOS(threads, threads_come_and_go, threads_come_and_go, computes, sleeps)
 CHAOS(mappings, mappings_come_and_go, mappings_come_and_go, computes)
 CHAOS(signals, signals_to_itself, sleeps, sleeps, computes)
-CHAOS(forks, children_come_and_go, computes)
+CHAOS(forking, forks, computes)
 CHAOS(vforking, vforks, sleeps)
-CHAOS(everything, threads_come_and_go, mappings_come_and_go, signals_to_itself, sleeps,
-      children_come_and_go, vforks)
+CHAOS(everything, threads_come_and_go, mappings_come_and_go, signals_to_itself, forks, vforks)
 CHAOS(quiet, sleeps, sleeps, computes)
 
 TARGET(catching)
@@ -418,7 +417,7 @@ TEST_F(storm, of_signals)
 
 TEST_F(storm, of_forks)
 {
-	rage(_metadata, self, "forks");
+	rage(_metadata, self, "forking");
 	calm_down(_metadata, self);
 }
 
@@ -466,7 +465,8 @@ TEST_F(storm, of_exits)
 		ASSERT_TRUE(WIFEXITED(status)) TH_LOG("status %#x", status);
 		ASSERT_EQ(33, WEXITSTATUS(status));
 	}
-	ksft_print_msg("%d processes, %d exports, %d refusals\n", rounds, self->done, self->refused);
+	ksft_print_msg("%d processes, %d exports, %d refusals\n", rounds, self->done,
+		       self->refused);
 	EXPECT_LT(0, self->done);
 }
 

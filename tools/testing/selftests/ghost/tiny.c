@@ -40,19 +40,23 @@ struct kernel_sigaction {
 
 void restorer(void);
 void thread(void);
-asm("	.text\n"
-    "restorer:\n"
-    "	mov $15, %eax\n"		/* rt_sigreturn */
-    "	syscall\n"
-    "thread:\n"
-    "	mov $34, %eax\n"		/* pause */
-    "	syscall\n"
-    "	jmp thread\n"
-    "	.globl _start\n"
-    "_start:\n"
-    "	and $-16, %rsp\n"
-    "	call begin\n"
-    "	hlt\n");
+
+#define ASSEMBLY						\
+	"	.text\n"					\
+	"restorer:\n"						\
+	"	mov $15, %eax\n"	/* rt_sigreturn */	\
+	"	syscall\n"					\
+	"thread:\n"						\
+	"	mov $34, %eax\n"	/* pause */		\
+	"	syscall\n"					\
+	"	jmp thread\n"					\
+	"	.globl _start\n"				\
+	"_start:\n"						\
+	"	and $-16, %rsp\n"				\
+	"	call begin\n"					\
+	"	hlt\n"
+
+asm(ASSEMBLY);
 
 static void handler(int sig)
 {

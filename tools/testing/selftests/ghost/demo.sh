@@ -1,0 +1,193 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The demonstration: programs are taken out in the middle of their work and put back.
+#
+#	demo.sh first DIR		take them out, put them back from memory and disk
+#	demo.sh after-reboot DIR	put them back from the images that "first" left in DIR
+#
+# DIR is on a disk that survives the reboot. Two programs: Modified Gram-Schmidt (mgs.c) of
+# different sizes, and python3 with a program that knows nothing of all this. All results must be
+# those of undisturbed runs. Prints a table of sizes and times, and in the end
+#
+#	demo: N results, all identical
+
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+phase=${1:-}
+dir=${2:-}
+sizes=${GHOST_DEMO_SIZES:-100 200 300 400}
+copies=${GHOST_DEMO_COPIES:-3}
+ghost=${GHOST:-$(command -v ghost || echo /payload/ghost)}
+python=/usr/bin/python3
+results=0
+wrong=0
+
+die()
+{
+	echo "demo: $*" >&2
+	exit 1
+}
+
+say()
+{
+	printf '\n== %s\n' "$*"
+}
+
+# Is the output in file $2 what the undisturbed run $1 said?
+compare()
+{
+	results=$((results + 1))
+	if cmp -s "$1" "$2"; then
+		printf '   %-44s identical\n' "$3"
+	else
+		printf '   %-44s DIFFERENT\n' "$3"
+		diff "$1" "$2" | head -n 5
+		wrong=$((wrong + 1))
+	fi
+}
+
+now_ms()
+{
+	local t=$EPOCHREALTIME
+	echo $((${t/./} / 1000))
+}
+
+rss_kb()
+{
+	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"
+}
+
+# start NAME COMMAND...: in the background; its output goes through a pipe to NAME.out, so that
+# the other end of it lies outside of the image. Sets pid and cat.
+start()
+{
+	local name=$1
+	shift
+	rm -f "$name.fifo"
+	mkfifo "$name.fifo" || die "cannot make $name.fifo"
+	cat "$name.fifo" > "$name.out" &
+	cat=$!
+	"$@" < /dev/null > "$name.fifo" &
+	pid=$!
+}
+
+# Run it undisturbed: NAME.ref; sets took (ms)
+reference()
+{
+	local name=$1 begin
+	shift
+	begin=$(now_ms)
+	"$@" < /dev/null > "$name.ref" || die "$name fails by itself"
+	took=$(($(now_ms) - begin))
+	printf '   undisturbed: %s (%d ms)\n' "$(tail -n 1 "$name.ref")" "$took"
+}
+
+# demonstrate NAME COMMAND...
+demonstrate()
+{
+	local name=$1 line i
+	shift
+	reference "$name" "$@"
+	start "$name" "$@"
+	sleep "$(printf '%d.%03d' $((took / 2 / 1000)) $((took / 2 % 1000)))"
+	rss=$(rss_kb $pid)
+
+	"$ghost" checkpoint $pid -o "$name.img" || die "$name cannot be checkpointed"
+	printf '   to disk, while it runs on: %s, %d KB\n' "$name.img" \
+		$(($(stat -c %s "$name.img") / 1024))
+	line=$("$here/snap" $pid "$copies" "$name.copy") || die "$name: no copies from memory"
+	wait $pid || die "$name does not end well"
+	wait $cat
+	compare "$name.ref" "$name.out" "the original"
+	for i in $(seq "$copies"); do
+		# What it had printed before is not printed again by a copy
+		head -c "-$(stat -c %s "$name.copy.$i")" "$name.ref" > "$name.whole"
+		cat "$name.copy.$i" >> "$name.whole"
+		compare "$name.ref" "$name.whole" "copy $i from memory"
+	done
+	restart "$name"
+	# bytes B pages P stop_us S export_us E import_us I
+	read -r _ _ _ pages _ stop _ export _ import <<< "$line"
+	row="$name $rss $((pages * 4)) $stop $export $import $(stat -c %s "$name.img")"
+}
+
+# All that the image NAME.img can do
+restart()
+{
+	local name=$1 i begin
+	for i in 1 2; do
+		begin=$(now_ms)
+		"$ghost" restart -q "$name.img" < /dev/null > "$name.again" ||
+			die "$name cannot be restarted"
+		head -c "-$(stat -c %s "$name.again")" "$name.ref" > "$name.whole"
+		cat "$name.again" >> "$name.whole"
+		compare "$name.ref" "$name.whole" "restart $i from disk ($(($(now_ms) - begin)) ms to its end)"
+	done
+}
+
+first()
+{
+	local n row table=()
+	rm -rf "${dir:?}"/*.img
+	# On the disk that stays: an image remembers which files it needs
+	cp "$here/mgs" . || die "there is no mgs"
+	cat > primes.py <<- 'END'
+		# Nothing here knows that it will be interrupted.
+		import hashlib
+
+		primes = []
+		n = 2
+		digest = hashlib.sha256()
+		while len(primes) < 3500:
+		    if all(n % p for p in primes):
+		        primes.append(n)
+		        digest.update(str(n).encode())
+		        if len(primes) % 500 == 0:
+		            print(len(primes), "primes, the last is", n, flush=True)
+		    n += 1
+		print("sha256 of all:", digest.hexdigest())
+	END
+
+	for n in $sizes; do
+		say "Modified Gram-Schmidt, $n x $n"
+		demonstrate "mgs-$n" ./mgs "$n"
+		table+=("$n $row")
+	done
+	say "python3 primes.py"
+	demonstrate python "$python" primes.py
+	table+=("- $row")
+
+	say "What it cost"
+	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' program size resident private image \
+		stop export import
+	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' "" "" KB KB bytes us us us
+	for row in "${table[@]}"; do
+		read -r n name rss private stop export import bytes <<< "$row"
+		printf '%-10s %6s %12d %12d %12d %10d %10d %10d\n' "$name" "$n" "$rss" "$private" \
+			"$bytes" "$stop" "$export" "$import"
+	done
+	echo "stop: the time that the process stood still; export and import: to and from memory."
+}
+
+after_reboot()
+{
+	local img
+	for img in *.img; do
+		[ -e "$img" ] || die "no image in $dir; run: demo.sh first $dir"
+		say "$img, made before the reboot"
+		restart "${img%.img}"
+	done
+}
+
+[ -n "$dir" ] && mkdir -p "$dir" && cd "$dir" || die "usage: $0 first|after-reboot DIR"
+[ -x "$ghost" ] || die "no ghost command (tools/ghost); set GHOST to it"
+case $phase in
+first)		first ;;
+after-reboot)	after_reboot ;;
+*)		die "usage: $0 first|after-reboot DIR" ;;
+esac
+echo
+[ $wrong = 0 ] || die "$wrong of $results results differ"
+echo "demo: $results results, all identical"
+sync
