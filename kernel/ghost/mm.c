@@ -17,6 +17,7 @@
 #include <linux/personality.h>
 #include <linux/prctl.h>
 #include <linux/proc_ns.h>
+#include <linux/rmap.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/numa_balancing.h>
@@ -891,9 +892,34 @@ static bool is_locked(unsigned long start, unsigned long len)
 	return locked;
 }
 
+/*
+ * mprotect() gives the commitment of memory back that was never touched. That its pages were all
+ * zeros, so that the image has none, does not mean that.
+ */
+static int mark_touched(unsigned long start, unsigned long len)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	int ret = 0;
+
+	vma_iter_init(&vmi, mm, start);
+	mmap_read_lock(mm);
+	for_each_vma_range(vmi, vma, start + len) {
+		if (vma_is_anonymous(vma))
+			ret = ret ?: anon_vma_prepare(vma);
+	}
+	mmap_read_unlock(mm);
+	return ret;
+}
+
 static int do_late(struct ghost *g, const struct ghost_late *l)
 {
-	int ret = arch_ghost_call(l->nr, l->start, l->len, l->arg, 0, 0, 0);
+	int ret = l->nr == __NR_mprotect ? mark_touched(l->start, l->len) : 0;
+
+	if (ret)
+		return ret;
+	ret = arch_ghost_call(l->nr, l->start, l->len, l->arg, 0, 0, 0);
 
 	/* What cannot be populated, as the guard of a stack, is locked all the same */
 	if (ret == -ENOMEM && l->nr == __NR_mlock2 && is_locked(l->start, l->len))
