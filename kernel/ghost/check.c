@@ -357,7 +357,8 @@ int ghost_check_task(struct ghost *g, struct task_struct *t)
 		if (ghost_holdings[i].holds(t))
 			ret = ghost_refuse(g, -EOPNOTSUPP, "thread %d: %s: not supported",
 					   task_pid_vnr(t), ghost_holdings[i].what);
-	if (!ret && task_active_pid_ns(t) != task_active_pid_ns(current))
+	/* A thread that has ended is in none */
+	if (!ret && pid_alive(t) && task_active_pid_ns(t) != task_active_pid_ns(current))
 		ret = ghost_refuse_thread(g, t, "pid namespace: not that of the caller");
 	rcu_read_unlock();
 	if (!ret)
