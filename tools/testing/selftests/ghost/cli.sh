@@ -372,7 +372,7 @@ stopped_program_stays_stopped()
 	state_is "$q" T && kill -CONT "$q" && until_true has out.2 10
 	was 0 $?
 	local ret=$?
-	kill -KILL "$q"
+	kill -KILL "$q" 2> /dev/null
 	return $ret
 }
 
