@@ -364,8 +364,8 @@ int ghost_export_vmas(struct ghost *g, struct task_struct *t);
 int ghost_import_vma(struct ghost *g);
 void ghost_late_free(struct ghost *g);
 struct file *ghost_vma_shm(struct vm_area_struct *vma);
-int ghost_for_each_shm(struct ghost *g, struct task_struct *t,
-		       int (*fn)(struct ghost *g, struct file *file));
+int ghost_visit_shm(struct ghost *g, struct task_struct *t,
+		    int (*fn)(struct ghost *g, struct file *file));
 
 int ghost_export_pages(struct ghost *g, struct task_struct *t);
 int ghost_write_pages(struct ghost *g);

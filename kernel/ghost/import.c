@@ -239,6 +239,7 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 		g->error = ret;
 		spin_unlock(&g->lock);
 	}
+	/* Whoever sees it sees @error and @committed, too: pairs with is_done() */
 	smp_store_release(&g->done, true);
 	wake_up_all(&g->wait);
 	ghost_put_ghost(g);
@@ -268,18 +269,24 @@ static void reap_embryo(pid_t pid)
 		set_thread_flag(TIF_NOTIFY_SIGNAL);
 }
 
+static bool is_done(struct ghost *g)
+{
+	/* Before @error and @committed are read: pairs with the release in run_embryo() */
+	return smp_load_acquire(&g->done);
+}
+
 /* Sleep until the embryo is done. False: a signal came. */
 static bool sleep_until_done(struct ghost *g)
 {
 	bool notified = false;
 
 	/* That somebody wants to export the importer is no reason to give up */
-	while (wait_event_interruptible(g->wait, smp_load_acquire(&g->done)) &&
+	while (wait_event_interruptible(g->wait, is_done(g)) &&
 	       !task_sigpending(current))
 		notified |= test_and_clear_thread_flag(TIF_NOTIFY_SIGNAL);
 	if (notified)
 		set_thread_flag(TIF_NOTIFY_SIGNAL);
-	return g->done;
+	return is_done(g);
 }
 
 static int wait_for_embryo(struct ghost *g)
@@ -289,7 +296,7 @@ static int wait_for_embryo(struct ghost *g)
 		return g->error;
 	if (decide(g, GHOST_ABORT))
 		do_send_sig_info(SIGKILL, SEND_SIG_PRIV, g->embryo, PIDTYPE_TGID);
-	wait_event(g->wait, smp_load_acquire(&g->done));
+	wait_event(g->wait, is_done(g));
 	return g->committed ? 0 : g->error;
 }
 

@@ -227,7 +227,8 @@ int ghost_import_kinds(struct ghost *g, u32 until)
 		if (kind < 0) {
 			kind = ARRAY_SIZE(ghost_kinds);
 			if (g->hdr.kind < GHOST_REC_THREAD)
-				return ghost_refuse(g, -EOPNOTSUPP, "image: record of unknown kind %u",
+				return ghost_refuse(g, -EOPNOTSUPP,
+						    "image: record of unknown kind %u",
 						    g->hdr.kind);
 		}
 		if (kind < g->kind)

@@ -348,14 +348,14 @@ int ghost_export_mm_files(struct ghost *g, struct task_struct *t)
 }
 
 /**
- * ghost_for_each_shm() - visit the shared memory objects of a process; sleeps
+ * ghost_visit_shm() - visit the shared memory objects of a process; sleeps
  * @g: the export
  * @t: a parked thread
  * @fn: called for each, with no lock held
  * Return: 0 or the first error.
  */
-int ghost_for_each_shm(struct ghost *g, struct task_struct *t,
-		       int (*fn)(struct ghost *g, struct file *file))
+int ghost_visit_shm(struct ghost *g, struct task_struct *t,
+		    int (*fn)(struct ghost *g, struct file *file))
 {
 	struct mm_struct *mm = get_task_mm(t);
 	struct mm_files mf;

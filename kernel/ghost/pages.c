@@ -135,7 +135,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 	struct vm_area_struct *vma = walk->vma;
 	struct page_batch *b = walk->private;
 	pte_t *start, *pte;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of *pmd, or of the table that it points to */
 	int ret = 0;
 
 	ptl = pmd_trans_huge_lock(pmd, vma);
@@ -177,7 +177,8 @@ static bool walk_snapshot(struct mm_struct *mm, struct page_batch *b)
 	for_each_vma(vmi, vma) {
 		if (!has_contents(vma))
 			continue;
-		if (walk_page_range_vma(vma, max(vma->vm_start, b->next), vma->vm_end, &walk_ops, b))
+		if (walk_page_range_vma(vma, max(vma->vm_start, b->next), vma->vm_end,
+					&walk_ops, b))
 			return true;
 	}
 	return false;

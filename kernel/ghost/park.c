@@ -321,13 +321,12 @@ static const char *scan_thread(struct ghost_stop *stop, struct task_struct *t,
 		return "is in a frozen cgroup";
 	if (gt && gt->run && !is_let_go(gt))
 		return "is being exported or imported";
-	if (!task_is_stopped(t)) {
+	if (!task_is_stopped(t))
 		ask_to_park(t);
-	} else if (read_stopped(stop, t)) {
+	else if (read_stopped(stop, t))
 		scan->waiting--;
-	} else {
+	else
 		scan->stopped++;
-	}
 	return NULL;
 }
 

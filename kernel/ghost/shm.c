@@ -104,7 +104,7 @@ static int export_shm(struct ghost *g, struct file *file)
 
 int ghost_export_shm(struct ghost *g, struct task_struct *t)
 {
-	return ghost_for_each_shm(g, t, export_shm);
+	return ghost_visit_shm(g, t, export_shm);
 }
 
 int ghost_import_shm(struct ghost *g)
@@ -227,7 +227,8 @@ static int check_runs(struct ghost *g, const struct ghost_rec_pages *rec, loff_t
 		pos = run & GHOST_PAGES_ADDR_MASK;
 		nr = (run & GHOST_PAGES_NR_MASK) + 1;
 		if (pos >= size || nr > (size - pos) >> PAGE_SHIFT)
-			return ghost_refuse(g, -EBADMSG, "image: shared memory: page at %#llx", pos);
+			return ghost_refuse(g, -EBADMSG, "image: shared memory: page at %#llx",
+					    pos);
 		pages += nr;
 	}
 	if (pages != le32_to_cpu(rec->nr_pages))

@@ -2,17 +2,17 @@
 /*
  * ghost: what is particular to x86-64
  */
+#include <linux/cpufeature.h>
 #include <linux/crc32c.h>
 #include <linux/elf.h>
 #include <linux/ghost.h>
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/regset.h>
 #include <linux/sched/task_stack.h>
 #include <linux/syscalls.h>
 #include <linux/utsname.h>
 
-#include <asm/cpufeature.h>
-#include <asm/elf.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/regset.h>
 #include <asm/fpu/sched.h>
@@ -21,7 +21,6 @@
 #include <asm/fpu/xstate.h>
 #include <asm/fsgsbase.h>
 #include <asm/ghost.h>
-#include <asm/mmu_context.h>
 #include <asm/pkru.h>
 #include <asm/shstk.h>
 #include <asm/prctl.h>

@@ -269,7 +269,7 @@ struct ghost_rec_shm {
 #define GHOST_MM_DISABLE_THP		(1U << 2)
 #define GHOST_MM_LOCK_FUTURE		(1U << 3)	/* mlockall(MCL_FUTURE) */
 #define GHOST_MM_LOCK_ONFAULT		(1U << 4)	/* ... | MCL_ONFAULT */
-#define GHOST_MM_TOPDOWN		(1U << 5)	/* new mappings go downwards from @mmap_base */
+#define GHOST_MM_TOPDOWN		(1U << 5)	/* new mappings: down from @mmap_base */
 
 /**
  * struct ghost_rec_mm - address space; addresses as in struct prctl_mm_map
