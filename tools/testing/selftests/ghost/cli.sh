@@ -87,7 +87,7 @@ clean_up()
 	# shellcheck disable=SC2046
 	kill -KILL $(jobs -p) 2> /dev/null
 	wait 2> /dev/null
-	rm -rf in in.* out out.* pid pid.* err image left tty.log
+	rm -rf err image in left out pid tty.log in.* out.* pid.*
 }
 
 # until_true COMMAND...: wait until it succeeds
@@ -179,7 +179,8 @@ print(a, b.fileno(), flush=True); time.sleep(60)' > out &
 			import json, sys
 			r = json.load(open("out.json"))
 			names = {o["object"]: o["reason"] for o in r["obstacles"]}
-			assert not r["carried"] and names["fd " + sys.argv[1]] and names["fd " + sys.argv[2]], r
+			assert not r["carried"], r
+			assert all(names["fd " + fd] for fd in sys.argv[1:3]), r
 		END
 		g 69 checkpoint $p -o "$img" && said "fd $a: " && said "ghost check $p" &&
 		[ ! -e "$img" ] && state_is $p S
@@ -193,7 +194,7 @@ result_is_the_same()
 	rm -f pid
 	$python compute.py pid $n | cat > out &
 	until_true test -s pid && p=$(cat pid) && sleep 0.5 &&
-		g 0 checkpoint "$p" -o "$img" && wait && cmp out out.1 || return 1
+		g 0 checkpoint "$p" -o "$img" && wait && cmp out.1 out || return 1
 	for i in 1 2; do
 		"$ghost" restart "$img" > out.$((i + 1)) 2> err
 		was 37 $? && cmp out.1 out.$((i + 1)) || return 1
@@ -302,7 +303,8 @@ image_is_shown()
 			for r in records:
 			    for run in r["runs"] if r["kind"] == "pages" else []:
 			        start = int(run["start"], 16)
-			        assert mapped.issuperset(range(start, start + 4096 * run["pages"], 4096)), run
+			        end = start + 4096 * run["pages"]
+			        assert mapped.issuperset(range(start, end, 4096)), run
 		END
 }
 
@@ -326,7 +328,8 @@ old_pid_is_had_back()
 pid_in_use_is_refused()
 {
 	sum_image || return 1
-	g 75 restart "$img" --pid < /dev/null && said "without --pid" && ask 4 && until_true has out 7
+	g 75 restart "$img" --pid < /dev/null && said "without --pid" &&
+		ask 4 && until_true has out 7
 }
 
 detached_program_is_alone()
@@ -469,10 +472,10 @@ while True: time.sleep(0.01)' > out &
 
 others_may_not()
 {
+	local run="setpriv --reuid 65534 --regid 65534 --clear-groups"
 	sum_image && chmod 644 "$img" || return 1
-	code 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ghost" checkpoint "$p" -o /tmp/x.$$ 2> err &&
-		[ ! -e /tmp/x.$$ ] &&
-		code 77 setpriv --reuid 65534 --regid 65534 --clear-groups "$ghost" restart "$img" 2> err < /dev/null &&
+	code 77 $run "$ghost" checkpoint "$p" -o /tmp/x.$$ 2> err && [ ! -e /tmp/x.$$ ] &&
+		code 77 $run "$ghost" restart "$img" 2> err < /dev/null &&
 		said "kernel.ghost_unprivileged"
 }
 
@@ -486,8 +489,10 @@ open("pid", "w").write(str(os.getpid()))
 print("ready", flush=True)
 for line in sys.stdin: print(int(line) * 2, flush=True)' < in | cat > out &
 	exec 8> in
-	until_true has out ready && p=$(cat pid) && code 0 $run "$ghost" checkpoint $p -o left/image --kill 2> err &&
-		code 77 $run "$ghost" restart left/image < /dev/null 2> err && echo 1 > $sysctl || return 1
+	until_true has out ready && p=$(cat pid) &&
+		code 0 $run "$ghost" checkpoint $p -o left/image --kill 2> err &&
+		code 77 $run "$ghost" restart left/image < /dev/null 2> err &&
+		echo 1 > $sysctl || return 1
 	echo 21 | $run "$ghost" restart left/image > out.2 2> err
 	was 0 $?
 	local ret=$?
@@ -502,8 +507,8 @@ damaged_image_is_refused()
 	cp "$img" out.flip
 	printf '\xa7' | dd of=out.flip bs=1 seek=$((size / 2)) conv=notrunc status=none
 	g 65 restart out.half < /dev/null && g 65 restart out.flip < /dev/null &&
-		g 65 show out.half > /dev/null && said "truncated" && g 65 show out.flip > /dev/null &&
-		[ -z "$(jobs -r)" ]
+		g 65 show out.half > /dev/null && said "truncated" &&
+		g 65 show out.flip > /dev/null && [ -z "$(jobs -r)" ]
 }
 
 changed_program_is_refused()

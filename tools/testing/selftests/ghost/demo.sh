@@ -115,14 +115,15 @@ demonstrate()
 # All that the image NAME.img can do
 restart()
 {
-	local name=$1 i begin
+	local name=$1 i begin took
 	for i in 1 2; do
 		begin=$(now_ms)
 		"$ghost" restart -q "$name.img" < /dev/null > "$name.again" ||
 			die "$name cannot be restarted"
 		head -c "-$(stat -c %s "$name.again")" "$name.ref" > "$name.whole"
 		cat "$name.again" >> "$name.whole"
-		compare "$name.ref" "$name.whole" "restart $i from disk ($(($(now_ms) - begin)) ms to its end)"
+		took=$(($(now_ms) - begin))
+		compare "$name.ref" "$name.whole" "restart $i from disk ($took ms to its end)"
 	done
 }
 
@@ -161,7 +162,7 @@ first()
 	say "What it cost"
 	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' program size resident private image \
 		stop export import
-	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' "" "" KB KB bytes us us us
+	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' "" "" "KB" "KB" "bytes" "us" "us" "us"
 	for row in "${table[@]}"; do
 		read -r n name rss private stop export import bytes <<< "$row"
 		printf '%-10s %6s %12d %12d %12d %10d %10d %10d\n' "$name" "$n" "$rss" "$private" \

@@ -61,14 +61,16 @@ prepare_python3()
 		import hashlib, json, random, re, zlib
 
 		random.seed(1)
-		words = ["".join(random.choice("abcdefghij") for _ in range(6)) for _ in range(3000)]
+		words = ["".join(random.choice("abcdefghij") for _ in range(6))
+		         for _ in range(3000)]
 		table = {}
 		for n in range(10):
 		    for w in words:
 		        table[w] = table.get(w, 0) * 31 % 1000003 + n
 		    text = json.dumps(table, sort_keys=True)
 		    found = re.findall(r'"a[a-e]+[^"]*": (\d+)', text)
-		    print(n, len(found), sum(map(int, found)), zlib.crc32(text.encode()), flush=True)
+		    crc = zlib.crc32(text.encode())
+		    print(n, len(found), sum(map(int, found)), crc, flush=True)
 		print(hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest())
 	END
 }
@@ -145,7 +147,14 @@ prepare_bash()
 		while read -r line; do
 		    [[ $line =~ ([a-z]+)\(\) ]] && echo "${BASH_REMATCH[1]}"
 		done < "$0"
-		f() { (($1 < 2)) && { r=$1; return; }; f $(($1 - 1)); local a=$r; f $(($1 - 2)); r=$((a + r)); }
+		f()
+		{
+		    (($1 < 2)) && { r=$1; return; }
+		    f $(($1 - 1))
+		    local a=$r
+		    f $(($1 - 2))
+		    r=$((a + r))
+		}
 		f 12
 		echo "$sum $r ${seen[3]}"
 	END
@@ -177,9 +186,10 @@ prepare_sqlite3_file()
 	{
 		echo "create table if not exists t(a integer primary key, b text);"
 		for i in $(seq 1 40); do
-			echo "insert into t select $i * 100 + value, hex(value * $i) from json_each('[$(
-				seq -s, 1 99)]');"
-			echo "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)
+			echo "insert into t select $i * 100 + value, hex(value * $i)
+				from json_each('[$(seq -s, 1 99)]');"
+			echo "with recursive n(i) as
+				(select 1 union all select i + 1 from n where i < 3000)
 				select $i, sum((i * $i) % 1009) from n;"
 		done
 		echo "select count(*), sum(a), max(b) from t;"
