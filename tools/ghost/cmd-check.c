@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <linux/capability.h>
 
@@ -15,6 +16,9 @@
 #include "outside.h"
 
 #define SYSCTL	"/proc/sys/kernel/ghost_unprivileged"
+
+/* Inode number of the initial user namespace on all kernels */
+#define INIT_USER_NS	0xeffffffdU
 
 enum { OPT_JSON = 256, OPT_OUTSIDE, OPT_HELP };
 
@@ -55,12 +59,31 @@ static const char *kernel_config(const struct utsname *uts)
 	return find_line(path, "CONFIG_", line, sizeof(line)) ? "n" : "unknown";
 }
 
-static bool have_capability(int cap)
+/* A kernel without user namespaces has no such file, and only the initial one */
+static bool in_initial_user_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) || st.st_ino == INIT_USER_NS;
+}
+
+/* As the kernel sees it: CAP_SYS_ADMIN stands for it, and where it was got counts */
+static bool have_checkpoint_restore(void)
 {
 	char line[256];
 	const char *set = find_line("/proc/self/status", "CapEff:\t", line, sizeof(line));
+	unsigned long long wanted = 1ULL << CAP_CHECKPOINT_RESTORE | 1ULL << CAP_SYS_ADMIN;
 
-	return set && strtoull(set, NULL, 16) & 1ULL << cap;
+	return set && strtoull(set, NULL, 16) & wanted && in_initial_user_ns();
+}
+
+/* Whoever has a filter, or is in strict mode, needs the capability whatever the sysctl says */
+static bool have_seccomp(void)
+{
+	char line[256];
+	const char *mode = find_line("/proc/self/status", "Seccomp:\t", line, sizeof(line));
+
+	return mode && *mode != '0';
 }
 
 static void show_cpu(struct out *out)
@@ -84,7 +107,8 @@ static int check_kernel(struct out *out)
 	int ret = ghost_probe();
 	char line[64];
 	const char *sysctl = find_line(SYSCTL, "", line, sizeof(line));
-	bool capable = have_capability(CAP_CHECKPOINT_RESTORE);
+	bool capable = have_checkpoint_restore(), seccomp = have_seccomp();
+	bool everybody = sysctl && *sysctl == '1';
 	struct utsname uts;
 
 	uname(&uts);
@@ -94,7 +118,8 @@ static int check_kernel(struct out *out)
 	out_string(out, "config_ghost", kernel_config(&uts));
 	out_string(out, "unprivileged_sysctl", sysctl ? sysctl : "absent");
 	out_bool(out, "cap_checkpoint_restore", capable);
-	out_bool(out, "may_restart", !ret && (capable || (sysctl && *sysctl == '1')));
+	out_bool(out, "seccomp", seccomp);
+	out_bool(out, "may_restart", !ret && (capable || (everybody && !seccomp)));
 	show_cpu(out);
 	out_bool(out, "ready", !ret);
 	out_object_end(out);

@@ -24,7 +24,7 @@ static const struct {
 	const char *hint;	/* may have one %d for the process */
 } causes[] = {
 	{ EPERM, TASK_RESTART, EXIT_NOPERM,
-	  "it takes CAP_CHECKPOINT_RESTORE, or the sysctl kernel.ghost_unprivileged=1" },
+	  "it takes CAP_CHECKPOINT_RESTORE, or kernel.ghost_unprivileged=1 and no seccomp filter" },
 	{ EPERM, ANY, EXIT_NOPERM,
 	  "it takes the right to trace the process: the same user, or CAP_SYS_PTRACE" },
 	{ EACCES, TASK_RESTART, EXIT_NOPERM,
