@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include "../kselftest_harness.h"
 #include "ghost_test.h"
@@ -970,6 +972,25 @@ static int import_as_nobody(struct target *t, struct image *img, __u64 flags)
 	_exit(0);
 }
 
+/* errno of an import by nobody with a seccomp filter that allows everything */
+static int import_with_filter(struct target *t, struct image *img)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog prog = { .len = 1, .filter = &allow };
+	struct target copy;
+	int ret = as_nobody();
+
+	if (ret >= 0)
+		return ret;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(254);
+	if (import_target(&copy, t, img, 0, NULL))
+		_exit(errno);
+	target_end(&copy);
+	_exit(0);
+}
+
 TEST_F(permission, process_of_another_user_cannot_be_exported)
 {
 	start(_metadata, self, "sleeper");
@@ -1008,6 +1029,14 @@ TEST_F(permission, sysctl_allows_unprivileged_imports)
 	start(_metadata, self, "nobody");
 	ASSERT_EXPORTED(&self->t, &self->img, 0);
 	EXPECT_EQ(0, import_as_nobody(&self->t, &self->img, 0));
+}
+
+TEST_F(permission, sysctl_does_not_count_for_who_has_a_seccomp_filter)
+{
+	ASSERT_EQ(0, write_text(SYSCTL, "1\n"));
+	start(_metadata, self, "nobody");
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	EXPECT_EQ(EPERM, import_with_filter(&self->t, &self->img));
 }
 
 TEST_F(permission, unprivileged_import_does_not_become_root)
