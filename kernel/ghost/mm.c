@@ -118,16 +118,24 @@ static struct file *vma_mapped_file(struct vm_area_struct *vma)
 	return vma->vm_file;
 }
 
+/*
+ * Is the object that @vma shows mapped by nobody else? This is asked for each mapping of it,
+ * of which there may be very many: all are looked at only once, for the first of them.
+ */
 static bool shm_is_ours_alone(struct vm_area_struct *vma)
 {
 	struct address_space *mapping = vma->vm_file->f_mapping;
 	struct vm_area_struct *v;
-	bool alone = true;
+	bool alone;
 
+	mmap_assert_locked(vma->vm_mm);
 	i_mmap_lock_read(mapping);
-	vma_interval_tree_foreach(v, &mapping->i_mmap, 0, ULONG_MAX)
-		if (v->vm_mm != vma->vm_mm || v->vm_file != vma->vm_file)
-			alone = false;
+	v = vma_interval_tree_iter_first(&mapping->i_mmap, 0, ULONG_MAX);
+	alone = v && v->vm_mm == vma->vm_mm;
+	if (v == vma) {
+		for (; v && alone; v = vma_interval_tree_iter_next(v, 0, ULONG_MAX))
+			alone = v->vm_mm == vma->vm_mm && v->vm_file == vma->vm_file;
+	}
 	i_mmap_unlock_read(mapping);
 	return alone;
 }
@@ -179,12 +187,14 @@ static int check_vmas(struct ghost *g, struct mm_struct *mm)
 	mmap_read_lock(mm);
 	for_each_vma(vmi, vma) {
 		obstacle = vma_obstacle(vma);
-		if (!obstacle)
-			continue;
-		ret = ghost_refuse(g, -EOPNOTSUPP, "mapping %lx-%lx: %s: not supported",
-				   vma->vm_start, vma->vm_end, obstacle);
+		if (obstacle)
+			ret = ghost_refuse(g, -EOPNOTSUPP, "mapping %lx-%lx: %s: not supported",
+					   vma->vm_start, vma->vm_end, obstacle);
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
 		if (ret)
 			break;
+		cond_resched();
 	}
 	mmap_read_unlock(mm);
 	return ret;
