@@ -149,6 +149,13 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 	if (!ret)
 		ret = capture(g);
 	count_pages(g);
+	/*
+	 * Files stand in the records by name. Kept open they would hold the ends of pipes after
+	 * the process has closed them, for as long as the image is written or the ghost kept,
+	 * which might be behind a descriptor on its way through a socket among them.
+	 * While it is parked no reference is the last one.
+	 */
+	ghost_ref_release(g);
 	/* One that is not to run on is held until its image is complete: it may be needed yet */
 	if (ret || !sig)
 		ghost_unpark_all(g);

@@ -162,11 +162,6 @@ static int ghost_memory_keep(struct ghost_resource *res, struct ghost *g)
 	file = anon_inode_getfile("[ghost]", &ghost_memory_fops, mfd->memory, O_RDONLY);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	/*
-	 * Files stand in the records by name. A ghost that kept them open would hold
-	 * the ends of pipes, and itself, if it were sent through a socket among them.
-	 */
-	ghost_ref_release(g);
 	mfd->memory->ghost = ghost_get_ghost(g);
 	mfd->memory = NULL;
 	mfd->file = file;
