@@ -812,10 +812,14 @@ static int advise_vma(struct ghost *g, const struct ghost_rec_vma *rec)
 static int name_vma(struct ghost *g, const struct ghost_rec_vma *rec, const char *name)
 {
 	struct anon_vma_name *anon_name;
+	const char *c;
 	int ret;
 
 	if (strlen(name) >= 80)
 		return refuse_vma(g, rec, -EBADMSG, "name too long");
+	for (c = name; *c; c++)
+		if (!is_valid_name_char(*c))
+			return refuse_vma(g, rec, -EBADMSG, "name with forbidden characters");
 	anon_name = anon_vma_name_alloc(name);
 	if (!anon_name)
 		return -ENOMEM;
