@@ -112,6 +112,9 @@ static int walk_pte(struct page_batch *b, struct vm_area_struct *vma, unsigned l
 	if (!pte_present(pte))
 		return walk_not_present(b, addr, pte);
 	page = vm_normal_page(vma, addr, pte);
+	/* In the private mapping of a file zeros hide what is in the file */
+	if (!page && !vma_is_anonymous(vma) && is_zero_pfn(pte_pfn(pte)))
+		return add_found(b, vma, addr, ZERO_PAGE(addr), 1);
 	if (!page || !folio_test_anon(page_folio(page)))
 		return 0;
 	return add_found(b, vma, addr, page, 1);
