@@ -144,7 +144,9 @@ enum ghost_mode {
  * @mmrec: its address space
  * @has_vdso: import: the vDSO of the image is the one here
  * @has_mm: the embryo has an address space of its own
- * @late: what is to be done to memory when it is complete
+ * @late_protect: mprotect() to be done to memory when it is complete
+ * @late_lock: mlock2() to be done after that
+ * @nr_late: number of them
  * @shm_file: the object that shm pages belong to
  * @files: open files, until all descriptors are known
  * @cred: credentials of the new process
@@ -216,7 +218,9 @@ struct ghost {
 	struct ghost_rec_mm *mmrec;
 	bool has_mm;
 	bool has_vdso;
-	struct list_head late;
+	struct list_head late_protect;
+	struct list_head late_lock;
+	unsigned int nr_late;
 	struct file *shm_file;
 	struct ghost_files *files;
 	const struct cred *cred;

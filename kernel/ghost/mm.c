@@ -715,18 +715,21 @@ struct ghost_late {
 	unsigned int nr;
 };
 
-static int note_late(struct ghost *g, const struct ghost_rec_vma *rec, unsigned int nr,
-		     unsigned long arg)
+static int note_late(struct ghost *g, struct list_head *late, const struct ghost_rec_vma *rec,
+		     unsigned int nr, unsigned long arg)
 {
 	unsigned long start = le64_to_cpu(rec->start), end = le64_to_cpu(rec->end);
 	struct ghost_late *l;
 
-	/* Neighbours together, so that there are no more of them than there are mappings */
-	l = list_empty(&g->late) ? NULL : list_last_entry(&g->late, struct ghost_late, list);
-	if (l && l->nr == nr && l->arg == arg && l->start + l->len == start) {
+	/* Neighbours together */
+	l = list_empty(late) ? NULL : list_last_entry(late, struct ghost_late, list);
+	if (l && l->arg == arg && l->start + l->len == start) {
 		l->len = end - l->start;
 		return 0;
 	}
+	/* Mappings may merge where these do not: at most one of each sort for each mapping */
+	if (g->nr_late >= 2UL * READ_ONCE(sysctl_max_map_count))
+		return refuse_vma(g, rec, -ENOMEM, "one mapping too many");
 	l = kmalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
 	if (!l)
 		return -ENOMEM;
@@ -734,14 +737,16 @@ static int note_late(struct ghost *g, const struct ghost_rec_vma *rec, unsigned 
 	l->len = end - start;
 	l->arg = arg;
 	l->nr = nr;
-	list_add_tail(&l->list, &g->late);
+	list_add_tail(&l->list, late);
+	g->nr_late++;
 	return 0;
 }
 
 /* Memory that was written to stays committed memory only if it was so before mprotect() */
 static int note_protected(struct ghost *g, const struct ghost_rec_vma *rec)
 {
-	return note_late(g, rec, __NR_mprotect, vma_prot(le64_to_cpu(rec->flags)));
+	return note_late(g, &g->late_protect, rec, __NR_mprotect,
+			 vma_prot(le64_to_cpu(rec->flags)));
 }
 
 static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
@@ -750,7 +755,7 @@ static int note_locked(struct ghost *g, const struct ghost_rec_vma *rec)
 
 	if (!(flags & GHOST_VMA_LOCKED))
 		return 0;
-	return note_late(g, rec, __NR_mlock2,
+	return note_late(g, &g->late_lock, rec, __NR_mlock2,
 			 flags & GHOST_VMA_LOCKONFAULT ? MLOCK_ONFAULT : 0);
 }
 
@@ -929,8 +934,10 @@ static int mark_touched(unsigned long start, unsigned long len)
 
 static int do_late(struct ghost *g, const struct ghost_late *l)
 {
-	int ret = l->nr == __NR_mprotect ? mark_touched(l->start, l->len) : 0;
+	int ret = fatal_signal_pending(current) ? -EINTR : 0;
 
+	if (!ret && l->nr == __NR_mprotect)
+		ret = mark_touched(l->start, l->len);
 	if (ret)
 		return ret;
 	ret = arch_ghost_call(l->nr, l->start, l->len, l->arg, 0, 0, 0);
@@ -949,7 +956,13 @@ static int finish_memory(struct ghost *g, u32 flags)
 	struct ghost_late *l;
 	int ret;
 
-	list_for_each_entry(l, &g->late, list) {
+	list_for_each_entry(l, &g->late_protect, list) {
+		ret = do_late(g, l);
+		if (ret)
+			return ret;
+	}
+	/* Only now: to lock what is still writable makes a page for each of its addresses */
+	list_for_each_entry(l, &g->late_lock, list) {
 		ret = do_late(g, l);
 		if (ret)
 			return ret;
@@ -1025,7 +1038,8 @@ void ghost_late_free(struct ghost *g)
 {
 	struct ghost_late *l, *tmp;
 
-	list_for_each_entry_safe(l, tmp, &g->late, list) {
+	list_splice_init(&g->late_lock, &g->late_protect);
+	list_for_each_entry_safe(l, tmp, &g->late_protect, list) {
 		list_del(&l->list);
 		kfree(l);
 	}

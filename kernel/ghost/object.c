@@ -33,7 +33,8 @@ struct ghost *ghost_alloc(enum ghost_mode mode)
 	g->mode = mode;
 	spin_lock_init(&g->report_lock);
 	spin_lock_init(&g->lock);
-	INIT_LIST_HEAD(&g->late);
+	INIT_LIST_HEAD(&g->late_protect);
+	INIT_LIST_HEAD(&g->late_lock);
 	xa_init_flags(&g->refs, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->ref_numbers, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->shm, XA_FLAGS_ACCOUNT);
