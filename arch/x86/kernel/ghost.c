@@ -79,11 +79,6 @@ static u32 vdso_crc(void)
 	return ~crc32c(~0, vdso_image_64.data, vdso_image_64.size);
 }
 
-static bool mm_has_vdso(struct mm_struct *mm)
-{
-	return mm->context.vdso && mm->context.vdso_image == &vdso_image_64;
-}
-
 /**
  * arch_ghost_read_machine() - describe what a process may have come to rely on
  * @mm: its memory
@@ -94,7 +89,7 @@ void arch_ghost_read_machine(struct mm_struct *mm, struct ghost_arch_machine *re
 	memset(rec, 0, sizeof(*rec));
 	rec->xfeatures = cpu_to_le64(fpu_user_cfg.default_features);
 	rec->xstate_size = cpu_to_le32(arch_ghost_xstate_size());
-	if (mm_has_vdso(mm)) {
+	if (arch_ghost_vdso(mm)) {
 		rec->vdso_size = cpu_to_le32(vdso_image_64.size);
 		rec->vdso_crc = cpu_to_le32(vdso_crc());
 	}
@@ -408,6 +403,26 @@ int arch_ghost_check_mm(struct ghost *g, struct mm_struct *mm)
 	return ret;
 }
 
+/* Is there a mapping of the kernel's own, as it was made? Or has something taken its place? */
+static bool is_special(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, start);
+
+	return vma && vma->vm_start == start && vma->vm_end == end && !vma->vm_file &&
+	       !vma->anon_vma && vma->vm_ops && vma->vm_ops->name;
+}
+
+/* Are the vDSO and its data where they belong, both? munmap() does not forget the address. */
+static bool has_vdso(struct mm_struct *mm)
+{
+	unsigned long text = (unsigned long)mm->context.vdso;
+
+	mmap_assert_locked(mm);
+	return mm->context.vdso_image == &vdso_image_64 &&
+	       is_special(mm, text, text + vdso_image_64.size) &&
+	       is_special(mm, text + vdso_image_64.sym_vvar_start, text);
+}
+
 /**
  * arch_ghost_vma_is_own() - is this a mapping that the kernel made for itself?
  * @vma: the mapping; mmap_lock is held
@@ -415,23 +430,24 @@ int arch_ghost_check_mm(struct ghost *g, struct mm_struct *mm)
  */
 bool arch_ghost_vma_is_own(struct vm_area_struct *vma)
 {
-	struct mm_struct *mm = vma->vm_mm;
-	unsigned long text = (unsigned long)mm->context.vdso;
+	unsigned long text = (unsigned long)vma->vm_mm->context.vdso;
 
-	if (!mm_has_vdso(mm) || vma->anon_vma)
-		return false;
-	return (vma->vm_start == text && vma->vm_end == text + vdso_image_64.size) ||
-	       (vma->vm_start == text + vdso_image_64.sym_vvar_start && vma->vm_end == text);
+	return (vma->vm_start == text || vma->vm_end == text) && has_vdso(vma->vm_mm);
 }
 
 /**
  * arch_ghost_vdso() - where is the vDSO?
- * @mm: an address space
+ * @mm: an address space; mmap_lock is not held
  * Return: address of its text, 0 if it has none.
  */
 unsigned long arch_ghost_vdso(struct mm_struct *mm)
 {
-	return mm_has_vdso(mm) ? (unsigned long)mm->context.vdso : 0;
+	unsigned long text;
+
+	mmap_read_lock(mm);
+	text = has_vdso(mm) ? (unsigned long)mm->context.vdso : 0;
+	mmap_read_unlock(mm);
+	return text;
 }
 
 /**
