@@ -113,8 +113,12 @@ static int ghost_get_outside(struct ghost *g, struct task_struct *t)
 	ghost_put_outside(g);
 	for (i = 0; i < g->fd_map_len && !ret; i++) {
 		g->fd_map[i].file = fget_task(t, g->fd_map[i].image_fd);
-		if (!g->fd_map[i].file)
+		if (g->fd_map[i].file)
+			continue;
+		if (READ_ONCE(t->files))
 			ret = ghost_refuse(g, -EBADF, "fd %d: not open", g->fd_map[i].image_fd);
+		else
+			ret = ghost_refuse(g, -ESRCH, "process: is exiting");
 	}
 	return ret;
 }
