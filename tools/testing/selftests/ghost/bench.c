@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -310,6 +311,13 @@ static int64_t import_once(struct image *img)
 	return begin;
 }
 
+/* What was done before must not run beside what is measured: writing back, a child's start */
+static void settle(void)
+{
+	sync();
+	poll(NULL, 0, 100);
+}
+
 static void ratios(long mb, int rounds)
 {
 	struct series forks = { 0 }, stops = { 0 }, parks = { 0 }, imports = { 0 };
@@ -351,6 +359,7 @@ static void ratios(long mb, int rounds)
 		add(&copies, tell('m'));
 	}
 	for (i = 0; i < (rounds + 2) / 3; i++) {
+		settle();
 		export_to(&file_img);
 		add(&stops_file, file_img.stats.stop_ns);
 		add(&exports_file, file_img.stats.total_ns);
@@ -379,6 +388,7 @@ static void ratios(long mb, int rounds)
 			_exit(0);
 		}
 		close(fds[0]);
+		settle();
 		export_call_init(c, &target);
 		export_to_file(c, fds[1]);
 		if (export_call(c) < 0)
