@@ -203,14 +203,23 @@ static void ghost_park(struct pt_regs *regs)
 /* The ghost point; see ghost_exit_to_user_mode() */
 void __ghost_exit_to_user_mode(struct pt_regs *regs)
 {
-	struct ghost_thread *gt = current->ghost;
+	struct ghost_thread *gt;
 
-	if (gt && gt->run) {
-		clear_thread_flag(TIF_GHOST);
-		gt->run(gt, regs);
+	/*
+	 * A record with work to do is current's own and stays. One that somebody else has filled
+	 * while current was stopped may be gone as soon as the lock is let go.
+	 */
+	spin_lock_irq(&current->sighand->siglock);
+	gt = current->ghost;
+	if (gt && !gt->run)
+		gt = NULL;
+	spin_unlock_irq(&current->sighand->siglock);
+	if (!gt) {
+		ghost_park(regs);
 		return;
 	}
-	ghost_park(regs);
+	clear_thread_flag(TIF_GHOST);
+	gt->run(gt, regs);
 }
 
 /* Lock the process; NULL: it is gone. The reference is for the caller to drop. */
