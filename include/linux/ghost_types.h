@@ -12,7 +12,6 @@
  * @noted: @expires is that of a sleep which was interrupted
  * @again: a system call is being repeated on behalf of ghost: the above is an
  *	upper bound of its sleeps
- * @nr: a repeated system call that was interrupted again
  *
  * When a system call that waits with a timeout is interrupted so that the thread can
  * be exported, and the call has no restart block of its own, ghost lets it go on. It
@@ -24,7 +23,6 @@ struct ghost_sleep {
 	bool hr_noted;
 	bool noted;
 	bool again;
-	u16 nr;
 };
 
 #endif /* _LINUX_GHOST_TYPES_H */

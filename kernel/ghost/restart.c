@@ -102,6 +102,15 @@ static long ask_seccomp(int nr)
 }
 
 /*
+ * A call that was called again has been interrupted again; what the restart block says of it
+ * still holds. Whoever else uses the block, and sigreturn(), puts something else here.
+ */
+static long ghost_interrupted(struct restart_block *restart)
+{
+	return do_no_restart_syscall(restart);
+}
+
+/*
  * The restart block of a call that is called again, in the member of struct
  * restart_block that has the room: val is the call, flags are GHOST_RESTART_*, time is the
  * end of its sleep.
@@ -114,7 +123,6 @@ static long ghost_restart_call(struct restart_block *restart)
 
 	/* Once: a program must not make more of it by restart_syscall() */
 	restart->fn = do_no_restart_syscall;
-	sleep->nr = 0;
 	ret = ask_seccomp(nr);
 	if (ret)
 		return ret;
@@ -127,8 +135,8 @@ static long ghost_restart_call(struct restart_block *restart)
 	sleep->again = true;
 	ret = arch_ghost_call_again(nr);
 	sleep->again = false;
-	if (ret == -EINTR)
-		sleep->nr = nr;
+	if (ret == -EINTR && restart->fn == do_no_restart_syscall)
+		restart->fn = ghost_interrupted;
 	return ret;
 }
 
@@ -169,10 +177,9 @@ void ghost_restart_prepare(struct pt_regs *regs)
 	if (nr == -1 || syscall_get_error(current, regs) != -EINTR || in_compat_syscall())
 		return;
 	if (nr == __NR_restart_syscall) {
-		if (sleep->nr)
+		if (restart->fn == ghost_interrupted)
 			syscall_set_return_value(current, regs,
 						 set_restart_fn(restart, ghost_restart_call), 0);
-		sleep->nr = 0;
 		return;
 	}
 	call = find_call(nr);
@@ -328,6 +335,21 @@ static void fill_call(struct ghost_rec_restart *rec, const struct restart_block 
 	fill_remaining(rec, left);
 }
 
+/*
+ * Does a thread have a restart block that counts? Either its call has just been interrupted,
+ * or the signal code has made restart_syscall() of that, which is yet to be made. A block too
+ * many does no harm: nobody but that call looks at it.
+ */
+static bool has_restart_block(struct task_struct *t, struct pt_regs *regs)
+{
+	if (syscall_get_nr(t, regs) != -1 &&
+	    syscall_get_error(t, regs) == -ERESTART_RESTARTBLOCK)
+		return true;
+	return arch_ghost_about_to_restart(regs) &&
+	       t->restart_block.fn != do_no_restart_syscall &&
+	       t->restart_block.fn != ghost_interrupted;
+}
+
 /**
  * ghost_restart_fill() - describe the interrupted call of a thread
  * @gt: its record; the thread is current, or sleeps in a group stop
@@ -342,8 +364,7 @@ void ghost_restart_fill(struct ghost_thread *gt)
 
 	memset(rec, 0, sizeof(*rec));
 	gt->restart_error = 0;
-	gt->has_restart = syscall_get_nr(gt->task, regs) != -1 &&
-			  syscall_get_error(gt->task, regs) == -ERESTART_RESTARTBLOCK;
+	gt->has_restart = has_restart_block(gt->task, regs);
 	if (!gt->has_restart)
 		return;
 	if (restart->fn == hrtimer_nanosleep_restart)

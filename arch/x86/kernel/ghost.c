@@ -520,3 +520,13 @@ long arch_ghost_call_again(unsigned int nr)
 {
 	return x64_sys_call(current_pt_regs(), nr);
 }
+
+/**
+ * arch_ghost_about_to_restart() - may the next instruction be restart_syscall()?
+ * @regs: user registers of a thread
+ * Return: true if so; it may be true by chance.
+ */
+bool arch_ghost_about_to_restart(const struct pt_regs *regs)
+{
+	return regs->ax == __NR_restart_syscall;
+}

@@ -38,5 +38,6 @@ void arch_ghost_new_mm(void);
 long arch_ghost_call(unsigned int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		     unsigned long a3, unsigned long a4, unsigned long a5);
 long arch_ghost_call_again(unsigned int nr);
+bool arch_ghost_about_to_restart(const struct pt_regs *regs);
 
 #endif /* _ASM_X86_GHOST_H */
