@@ -8,6 +8,8 @@
 #include <linux/bvec.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -88,6 +90,8 @@ static int export_shm(struct ghost *g, struct file *file)
 	int ret;
 	u32 ref;
 
+	if (SHMEM_I(file_inode(file))->flags & VM_NORESERVE)
+		rec.flags = cpu_to_le64(GHOST_SHM_NORESERVE);
 	ret = ghost_ref_add(g, file, &ref);
 	if (ret)
 		return min(ret, 0);	/* captured already: mapped more than once */
@@ -107,6 +111,15 @@ int ghost_export_shm(struct ghost *g, struct task_struct *t)
 	return ghost_visit_shm(g, t, export_shm);
 }
 
+/* As mmap(MAP_SHARED | MAP_ANONYMOUS), with MAP_NORESERVE if @flags say so */
+static struct file *new_shm(u64 size, u64 flags)
+{
+	bool noreserve = flags & GHOST_SHM_NORESERVE &&
+			 sysctl_overcommit_memory != OVERCOMMIT_NEVER;
+
+	return shmem_kernel_file_setup("dev/zero", size, noreserve ? VM_NORESERVE : 0);
+}
+
 int ghost_import_shm(struct ghost *g)
 {
 	struct ghost_rec_shm rec;
@@ -122,7 +135,9 @@ int ghost_import_shm(struct ghost *g)
 	size = le64_to_cpu(rec.size);
 	if (!ref || !size || size > MAX_LFS_FILESIZE || !PAGE_ALIGNED(size))
 		return ghost_refuse(g, -EBADMSG, "image: shared memory %u: size %llu", ref, size);
-	file = shmem_kernel_file_setup("dev/zero", size, 0);
+	if (le64_to_cpu(rec.flags) & ~GHOST_SHM_NORESERVE)
+		return ghost_refuse(g, -EOPNOTSUPP, "image: shared memory %u: unknown flag", ref);
+	file = new_shm(size, le64_to_cpu(rec.flags));
 	if (IS_ERR(file))
 		return ghost_refuse(g, PTR_ERR(file), "shared memory %u: %llu bytes", ref, size);
 	ret = ghost_ref_set(g, ref, file);

@@ -121,6 +121,11 @@ const struct name names_fd_flags[] = {
 	END
 };
 
+const struct name names_shm_flags[] = {
+	{ GHOST_SHM_NORESERVE, "noreserve" },
+	END
+};
+
 const struct name names_mm_flags[] = {
 	{ GHOST_MM_HAS_MDWE, "mdwe" },
 	{ GHOST_MM_HAS_MDWE_NO_INHERIT, "mdwe-no-inherit" },

@@ -24,6 +24,7 @@ extern const struct name names_rlimit[];
 extern const struct name names_sa_flags[];
 extern const struct name names_securebits[];
 extern const struct name names_si_code[];
+extern const struct name names_shm_flags[];
 extern const struct name names_siginfo_flags[];
 extern const struct name names_signal[];
 extern const struct name names_ss_flags[];

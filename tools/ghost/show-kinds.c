@@ -440,11 +440,15 @@ static void show_shm(struct show *show, const struct ghost_record *r)
 {
 	const struct ghost_rec_shm *rec = r->data;
 	struct show_object o = { .ref = r->ref, .size = le64toh(rec->size) };
+	__u64 flags = le64toh(rec->flags);
 
 	remember(show, &o, "");
-	out_text(show->out, "%u of %llu bytes\n", r->ref, o.size);
-	if (show->out->json)
+	out_text(show->out, "%u of %llu bytes%s\n", r->ref, o.size,
+		 flags & GHOST_SHM_NORESERVE ? " noreserve" : "");
+	if (show->out->json) {
 		out_dec(show->out, "size", o.size);
+		out_flags(show->out, "flags", names_shm_flags, flags);
+	}
 }
 
 static const struct field mm_fields[] = {

@@ -257,9 +257,11 @@ struct ghost_rec_fs {
 	__le32 pad;
 };
 
+#define GHOST_SHM_NORESERVE	(1ULL << 0)	/* committed as it is used, not as a whole */
+
 struct ghost_rec_shm {
 	__le64 size;
-	__le64 pad;
+	__le64 flags;		/* GHOST_SHM_* */
 };
 
 #define GHOST_AUXV_WORDS	64

@@ -259,7 +259,9 @@ static void build_memory(struct image *image)
 {
 	static const __u64 shm_runs[] = { 0x1000 };
 	static const __u64 runs[] = { 0x7f0000000000 | GHOST_PAGES_HUGE, 0x7f0000200000 | 1 };
-	struct ghost_rec_shm shm = { .size = htole64(8192) };
+	struct ghost_rec_shm shm = {
+		.size = htole64(8192), .flags = htole64(GHOST_SHM_NORESERVE),
+	};
 	struct ghost_rec_mm mm = {
 		.start_code = htole64(0x400000), .exe = htole32(1), .nr_auxv = htole32(4),
 		.vdso = htole64(0x7ffff7fc1000), .personality = htole32(0x40000),
