@@ -163,7 +163,8 @@ int ghost_export_process_rec(struct ghost *g, struct task_struct *t)
 	if (!sighand)
 		return ghost_refuse_process(g, t, -ESRCH, "gone");
 	sig = t->signal;
-	if (sig->flags & SIGNAL_STOP_STOPPED) {
+	/* A stop that has begun is one: threads that are parked join it when they are let go */
+	if (sig->flags & SIGNAL_STOP_STOPPED || sig->group_stop_count) {
 		/* Not the exit code: the parent may have taken it by wait() */
 		u32 signr = t->jobctl & JOBCTL_STOP_SIGMASK;
 
