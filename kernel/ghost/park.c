@@ -450,16 +450,17 @@ int ghost_park_all(struct ghost *g, struct ghost_thread *self)
 	init_waitqueue_head(&stop->parked);
 	INIT_LIST_HEAD(&stop->threads);
 	INIT_LIST_HEAD(&stop->spare);
+	/* Before threads can see the stop: from then on the list is under siglock */
+	if (self) {
+		ghost_thread_get(self);
+		list_add_tail(&self->list, &stop->threads);
+	}
 	ret = install_stop(g, stop);
 	if (ret) {
 		ghost_stop_put(stop);
 		return ret;
 	}
 	g->stop = stop;
-	if (self) {
-		ghost_thread_get(self);
-		list_add_tail(&self->list, &stop->threads);
-	}
 	ret = wait_for_threads(g, stop);
 	if (!ret)
 		take_threads(g, stop);
