@@ -252,18 +252,21 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 
 /*
  * Wait for the death of a failed embryo, so that nothing is left of it. What would interrupt
- * the wait is put aside meanwhile.
+ * the wait is put aside meanwhile, but for SIGKILL: if current dies, init reaps the embryo.
  */
 static void reap_embryo(pid_t pid)
 {
 	bool notified = false;
-	long ret;
 
-	do {
+	for (;;) {
 		notified |= test_and_clear_thread_flag(TIF_NOTIFY_SIGNAL);
 		clear_thread_flag(TIF_SIGPENDING);
-		ret = kernel_wait4(pid, NULL, __WALL, NULL);
-	} while (ret == -ERESTARTSYS && !__fatal_signal_pending(current));
+		/* If SIGKILL is not there yet, it will set the flag again */
+		smp_mb__after_atomic();
+		if (__fatal_signal_pending(current) ||
+		    kernel_wait4(pid, NULL, __WALL, NULL) != -ERESTARTSYS)
+			break;
+	}
 	calculate_sigpending();
 	if (notified)
 		set_thread_flag(TIF_NOTIFY_SIGNAL);
