@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 #include <linux/unistd.h>
 #include <linux/user_events.h>
+#include <linux/user_namespace.h>
 
 #include "ghost.h"
 
@@ -654,12 +655,20 @@ int ghost_import_mm(struct ghost *g)
 	mm = g->source ? dup_mm(current, g->source->mm, true) : mm_alloc();
 	if (!mm)
 		return -ENOMEM;
+	if (mm->user_ns != current_user_ns()) {
+		/* A kept ghost may be of another one, whose root must not trace the copy */
+		put_user_ns(mm->user_ns);
+		mm->user_ns = get_user_ns(current_user_ns());
+	}
 	ret = switch_mm_to(mm);
 	if (ret)
 		return ret;
 	g->has_mm = true;
 	arch_ghost_new_mm();
 	set_addresses(mm, rec);
+	/* Nothing of a kept ghost goes through mmap() */
+	if (!may_expand_vm(mm, VM_WRITE, 0))
+		return ghost_refuse(g, -ENOMEM, "memory: more than the importer's limits allow");
 	ret = set_exe(g, le32_to_cpu(rec->exe));
 	if (!ret && rec->vdso && !g->has_vdso)
 		ret = ghost_refuse(g, -EBADMSG, "image: vDSO of unknown contents");
