@@ -24,6 +24,9 @@
 
 #include "ghost.h"
 
+/* Pages of a huge page, also where there are none: those of an image become small ones */
+#define GHOST_HUGE_NR	(PMD_SIZE / PAGE_SIZE)
+
 /* One page, or one huge page, that was found in the snapshot */
 struct found {
 	unsigned long addr;		/* bit 0: huge; bit 1: in anonymous memory */
@@ -55,6 +58,8 @@ struct page_batch {
 		WALK_SWAPPED,		/* the page at @next is to be fetched */
 		WALK_MIGRATING,		/* the page at @next is being moved */
 		WALK_POISONED,		/* the page at @next is lost */
+		WALK_DEVICE,		/* the page at @next is in the memory of a device */
+		WALK_KILLED,		/* the caller is to die */
 	} why;
 	struct bio_vec bvec[GHOST_PAGES_BATCH];
 	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
@@ -96,6 +101,8 @@ static int walk_not_present(struct page_batch *b, unsigned long addr, pte_t pte)
 		return stop_walk(b, addr, WALK_SWAPPED);
 	if (is_migration_entry(entry))
 		return stop_walk(b, addr, WALK_MIGRATING);
+	if (is_device_private_entry(entry))
+		return stop_walk(b, addr, WALK_DEVICE);
 	/* Markers of userfaultfd: nothing is there, and nobody waits any more */
 	if (is_pte_marker_entry(entry) && !(pte_marker_get(entry) & PTE_MARKER_POISONED))
 		return 0;
@@ -130,7 +137,7 @@ static int walk_huge(struct page_batch *b, struct vm_area_struct *vma, unsigned 
 	page = vm_normal_page_pmd(vma, addr, pmd);
 	if (!page || is_huge_zero_pmd(pmd) || !folio_test_anon(page_folio(page)))
 		return 0;
-	return add_found(b, vma, addr, page, HPAGE_PMD_NR);
+	return add_found(b, vma, addr, page, GHOST_HUGE_NR);
 }
 
 static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
@@ -141,9 +148,13 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 	spinlock_t *ptl;	/* of *pmd, or of the table that it points to */
 	int ret = 0;
 
+	/* There may be very many without anything to be found */
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return stop_walk(b, addr, WALK_KILLED);
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (ptl) {
-		ret = walk_huge(b, vma, addr & HPAGE_PMD_MASK, *pmd);
+		ret = walk_huge(b, vma, addr & PMD_MASK, *pmd);
 		spin_unlock(ptl);
 		return ret;
 	}
@@ -225,6 +236,10 @@ static int collect(struct ghost *g, struct page_batch *b)
 			ret = ghost_refuse(g, -EIO, "page %lx: lost by the hardware", b->next);
 			break;
 		}
+		if (b->why == WALK_DEVICE) {
+			ret = ghost_refuse(g, -EOPNOTSUPP, "page %lx: device memory", b->next);
+			break;
+		}
 		if (b->nr_pages == GHOST_PAGES_BATCH) {
 			ret = 1;
 			break;
@@ -260,7 +275,7 @@ static bool page_is_zero(struct page *page)
 /* In anonymous memory a page of zeros is as good as none */
 static bool needs_no_page(const struct found *f)
 {
-	unsigned int i, nr = f->addr & FOUND_HUGE ? HPAGE_PMD_NR : 1;
+	unsigned int i, nr = f->addr & FOUND_HUGE ? GHOST_HUGE_NR : 1;
 
 	if (!(f->addr & FOUND_ANON))
 		return false;
@@ -303,8 +318,8 @@ static int write_batch(struct ghost *g, struct page_batch *b)
 			continue;
 		if (f->addr & FOUND_HUGE) {
 			b->rec.run[nr_runs++] = cpu_to_le64(addr | GHOST_PAGES_HUGE |
-							    (HPAGE_PMD_NR - 1));
-			bvec_set_page(&b->bvec[nr_bvec++], f->page, HPAGE_PMD_SIZE, 0);
+							    (GHOST_HUGE_NR - 1));
+			bvec_set_page(&b->bvec[nr_bvec++], f->page, PMD_SIZE, 0);
 		} else {
 			add_run(b, &nr_runs, addr);
 			bvec_set_page(&b->bvec[nr_bvec++], f->page, PAGE_SIZE, 0);
@@ -353,7 +368,8 @@ int ghost_write_pages(struct ghost *g)
 	do {
 		from = b->next;
 		more = collect(g, b);
-		ret = min(more, 0);
+		/* Pages of zeros are never written, which would look for signals */
+		ret = fatal_signal_pending(current) ? -EINTR : min(more, 0);
 		if (!ret)
 			ret = write_batch(g, b);
 		if (!ret && more)
@@ -377,7 +393,7 @@ int ghost_export_pages(struct ghost *g, struct task_struct *t)
 struct in_batch {
 	struct bio_vec bvec[GHOST_PAGES_BATCH];
 	unsigned int nr;
-	struct page *huge[HPAGE_PMD_NR];
+	struct page *huge[GHOST_HUGE_NR];
 	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
 	__le64 run[GHOST_PAGES_BATCH];
 };
@@ -408,12 +424,12 @@ static int prepare_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 
 	mmap_read_lock(mm);
 	vma = lookup_private(mm, addr);
-	if (vma && vma_is_anonymous(vma) && vma->vm_end - addr >= HPAGE_PMD_SIZE)
-		n = get_user_pages(addr, HPAGE_PMD_NR, FOLL_WRITE | FOLL_FORCE, b->huge);
+	if (vma && vma_is_anonymous(vma) && vma->vm_end - addr >= PMD_SIZE)
+		n = get_user_pages(addr, GHOST_HUGE_NR, FOLL_WRITE | FOLL_FORCE, b->huge);
 	mmap_read_unlock(mm);
 	for (i = 0; i < n; i++)
 		bvec_set_page(&b->bvec[b->nr++], b->huge[i], PAGE_SIZE, 0);
-	if (n == HPAGE_PMD_NR)
+	if (n == GHOST_HUGE_NR)
 		return 0;
 	if (n < 0)
 		return refuse_page(g, addr, n == -EFAULT ? -EBADMSG : n, "no room for a huge page");
@@ -447,7 +463,7 @@ static int prepare_runs(struct ghost *g, struct in_batch *b)
 			return refuse_page(g, addr, -EBADMSG, "not in the memory of the process");
 		if (!(run & GHOST_PAGES_HUGE))
 			ret = prepare_small(b, nr);
-		else if (nr == HPAGE_PMD_NR && IS_ALIGNED(addr, HPAGE_PMD_SIZE))
+		else if (nr == GHOST_HUGE_NR && IS_ALIGNED(addr, PMD_SIZE))
 			ret = prepare_huge(g, b, addr);
 		else
 			ret = refuse_page(g, addr, -EBADMSG, "not a huge page");
@@ -488,9 +504,10 @@ static int install_page(struct vm_area_struct *vma, unsigned long addr, struct b
 static int copy_page_in(unsigned long addr, struct page *from)
 {
 	struct page *page;
+	long n = get_user_pages(addr, 1, FOLL_WRITE | FOLL_FORCE, &page);
 
-	if (get_user_pages(addr, 1, FOLL_WRITE | FOLL_FORCE, &page) != 1)
-		return -EFAULT;
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
 	copy_highpage(page, from);
 	set_page_dirty_lock(page);
 	put_page(page);
@@ -506,7 +523,7 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 	int ret = 0;
 
 	mmap_read_lock(mm);
-	for (i = 0; !ret && i < nr; i++, addr += PAGE_SIZE) {
+	for (i = 0; i < nr; i++, addr += PAGE_SIZE) {
 		/* A run may go over the border of two mappings */
 		if (!vma || addr >= vma->vm_end) {
 			vma = lookup_private(mm, addr);
@@ -516,6 +533,8 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 			ret = install_page(vma, addr, &b->bvec[first + i]);
 		if (ret == -EAGAIN)
 			ret = copy_page_in(addr, b->bvec[first + i].bv_page);
+		if (ret)
+			break;
 	}
 	mmap_read_unlock(mm);
 	if (ret == -EFAULT || ret == -EEXIST)
