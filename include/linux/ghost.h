@@ -116,6 +116,15 @@ bool sem_has_undo(struct task_struct *t);
 
 #ifdef CONFIG_GHOST
 
+/**
+ * ghost_clear_sleep() - no sleep of current is to be remembered
+ */
+static inline void ghost_clear_sleep(void)
+{
+	current->ghost_sleep.hr_noted = false;
+	current->ghost_sleep.noted = false;
+}
+
 void __ghost_exit_to_user_mode(struct pt_regs *regs);
 
 /**
@@ -125,11 +134,16 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs);
  *
  * Called with interrupts on, before signals are treated. Does nothing while a signal
  * is pending: it is treated first, then the thread comes here again.
+ *
+ * A sleep that something else has interrupted is that of no call which ghost repeats: its
+ * end must not be taken for that of the next one.
  */
 static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 {
 	if (ti_work & _TIF_GHOST)
 		__ghost_exit_to_user_mode(regs);
+	else if (ti_work & (_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL))
+		ghost_clear_sleep();
 }
 
 void __ghost_bound_hrtimer(struct hrtimer *timer);
@@ -147,7 +161,7 @@ static inline void ghost_note_hrtimer(struct hrtimer *timer)
 		return;
 	}
 	sleep->hr_expires = hrtimer_get_softexpires(timer);
-	sleep->hr_noted = true;
+	sleep->hr_noted = timer->base->clockid == CLOCK_MONOTONIC;
 }
 
 /**
@@ -173,12 +187,8 @@ static inline unsigned long ghost_note_timeout(unsigned long expires)
  */
 static inline void ghost_forget_sleep(void)
 {
-	struct ghost_sleep *sleep = &current->ghost_sleep;
-
-	if (!sleep->again && !signal_pending(current)) {
-		sleep->hr_noted = false;
-		sleep->noted = false;
-	}
+	if (!current->ghost_sleep.again && !signal_pending(current))
+		ghost_clear_sleep();
 }
 
 /**

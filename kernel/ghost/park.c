@@ -137,14 +137,19 @@ static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
 	wake_up(&stop->stopper);
 }
 
-/* A thread that was read in a group stop has been woken: what was read is void */
-static void forget_stopped(struct ghost_stop *stop)
+/*
+ * If current was read in a group stop it has been woken since, and what was read is void.
+ * Returns whether that is so.
+ */
+static bool forget_stopped(struct ghost_stop *stop)
 {
 	struct ghost_thread *gt;
+	bool stopped = false;
 
 	spin_lock_irq(&current->sighand->siglock);
 	gt = current->ghost;
 	if (gt && gt->stopped) {
+		stopped = true;
 		current->ghost = NULL;
 		gt->stopped = false;
 		if (stop->complete) {
@@ -160,6 +165,7 @@ static void forget_stopped(struct ghost_stop *stop)
 	spin_unlock_irq(&current->sighand->siglock);
 	if (gt)
 		ghost_thread_put(gt);
+	return stopped;
 }
 
 static void ghost_park(struct pt_regs *regs)
@@ -170,13 +176,16 @@ static void ghost_park(struct pt_regs *regs)
 	if (task_sigpending(current))
 		return;
 	stop = ghost_stop_get_current();
-	/* It was interrupted on our behalf, even if nobody waits for it any more */
-	ghost_restart_prepare(regs);
+	/*
+	 * It was interrupted on our behalf, even if nobody waits for it any more; or by the signal
+	 * that stopped it, which the program may see.
+	 */
+	if (!stop || !forget_stopped(stop))
+		ghost_restart_prepare(regs);
 	if (!stop) {
 		ghost_restart_mark(regs);
 		return;
 	}
-	forget_stopped(stop);
 	gt = ghost_thread_alloc(current);
 	if (!gt) {
 		clear_thread_flag(TIF_GHOST);
@@ -494,9 +503,13 @@ static void forget_records(struct list_head *threads)
 {
 	struct ghost_thread *gt;
 
-	list_for_each_entry(gt, threads, list)
-		if (gt->stopped && gt->task->ghost == gt)
-			gt->task->ghost = NULL;
+	list_for_each_entry(gt, threads, list) {
+		if (!gt->stopped || gt->task->ghost != gt)
+			continue;
+		gt->task->ghost = NULL;
+		/* It was not interrupted for us, so there is nothing to be mended */
+		clear_tsk_thread_flag(gt->task, TIF_GHOST);
+	}
 }
 
 /**

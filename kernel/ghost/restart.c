@@ -167,12 +167,14 @@ void __ghost_bound_hrtimer(struct hrtimer *timer)
 void ghost_restart_prepare(struct pt_regs *regs)
 {
 	struct restart_block *restart = &current->restart_block;
-	struct ghost_sleep *sleep = &current->ghost_sleep;
+	const struct ghost_sleep sleep = current->ghost_sleep;
 	const struct eintr_call *call;
 	unsigned long args[6];
 	int nr = syscall_get_nr(current, regs);
 	bool timed = false, tick = false;
 
+	/* Whatever becomes of this call, it is not for the next one */
+	ghost_clear_sleep();
 	/* Calls of 32-bit code have other numbers; it is refused */
 	if (nr == -1 || syscall_get_error(current, regs) != -EINTR || in_compat_syscall())
 		return;
@@ -202,7 +204,7 @@ void ghost_restart_prepare(struct pt_regs *regs)
 		tick = true;
 		break;
 	}
-	if (!(tick ? sleep->noted : sleep->hr_noted))
+	if (!(tick ? sleep.noted : sleep.hr_noted))
 		timed = false;		/* interrupted before it slept: nothing of it has gone by */
 	if (!timed) {
 		syscall_set_return_value(current, regs, -ERESTARTNOHAND, 0);
@@ -210,9 +212,7 @@ void ghost_restart_prepare(struct pt_regs *regs)
 	}
 	restart->futex.val = nr;
 	restart->futex.flags = GHOST_RESTART_TIMED | (tick ? GHOST_RESTART_JIFFIES : 0);
-	restart->futex.time = tick ? sleep->expires : sleep->hr_expires;
-	sleep->noted = false;
-	sleep->hr_noted = false;
+	restart->futex.time = tick ? sleep.expires : sleep.hr_expires;
 	syscall_set_return_value(current, regs, set_restart_fn(restart, ghost_restart_call), 0);
 }
 
