@@ -28,7 +28,6 @@ struct ghost_file {
 
 /* An FD record of an image that is imported */
 struct ghost_fd_entry {
-	struct list_head list;
 	unsigned int fd;
 	u32 ref;
 	bool cloexec;
@@ -37,9 +36,17 @@ struct ghost_fd_entry {
 
 struct ghost_files {
 	struct xarray files;		/* ref -> struct ghost_file */
-	struct list_head fds;		/* struct ghost_fd_entry, ascending */
+	struct xarray fds;		/* descriptor -> struct ghost_fd_entry */
+	unsigned int next_fd;		/* they ascend */
 	unsigned long nr_files;
 };
+
+/* There may be very many files; the caller may be killed meanwhile */
+static int ghost_yield(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
 
 /* Export */
 
@@ -165,7 +172,7 @@ int ghost_check_files(struct ghost *g, struct task_struct *t)
 			break;
 		ret = ghost_check_fd(g, t, file, fd);
 		fput(file);
-		cond_resched();
+		ret = ret ?: ghost_yield();
 	}
 	ghost_put_outside(g);
 	return ret;
@@ -187,8 +194,7 @@ int ghost_export_files(struct ghost *g, struct task_struct *t)
 		ret = ghost_is_outside(g, file) ? ghost_export_outside(g, file) :
 						  ghost_export_file(g, file, GHOST_FILE_USE_FD);
 		fput(file);
-		ret = min(ret, 0);
-		cond_resched();
+		ret = min(ret, 0) ?: ghost_yield();
 	}
 	ghost_put_outside(g);
 	return ret;
@@ -213,7 +219,7 @@ int ghost_export_fds(struct ghost *g, struct task_struct *t)
 		rec.fd = cpu_to_le32(fd);
 		rec.file = cpu_to_le32(ref);
 		rec.flags = cpu_to_le32(ghost_fd_cloexec(t, fd) ? GHOST_FD_CLOEXEC : 0);
-		ret = ghost_put(g, GHOST_REC_FD, &rec, sizeof(rec));
+		ret = ghost_put(g, GHOST_REC_FD, &rec, sizeof(rec)) ?: ghost_yield();
 	}
 	return ret;
 }
@@ -234,7 +240,7 @@ static struct ghost_files *ghost_files(struct ghost *g)
 		if (!g->files)
 			return NULL;
 		xa_init_flags(&g->files->files, XA_FLAGS_ACCOUNT);
-		INIT_LIST_HEAD(&g->files->fds);
+		xa_init_flags(&g->files->fds, XA_FLAGS_ACCOUNT);
 	}
 	return g->files;
 }
@@ -245,14 +251,15 @@ static struct ghost_files *ghost_files(struct ghost *g)
  */
 void ghost_free_files(struct ghost *g)
 {
-	struct ghost_fd_entry *entry, *next;
+	struct ghost_fd_entry *entry;
 	struct ghost_file *gf;
-	unsigned long ref;
+	unsigned long ref, fd;
 
 	if (!g->files)
 		return;
-	list_for_each_entry_safe(entry, next, &g->files->fds, list)
+	xa_for_each(&g->files->fds, fd, entry)
 		kfree(entry);
+	xa_destroy(&g->files->fds);
 	xa_for_each(&g->files->files, ref, gf) {
 		if (gf->file)
 			fput(gf->file);
@@ -286,14 +293,14 @@ int ghost_import_file(struct ghost *g)
 		return ghost_refuse(g, -EBADMSG, "image: file %s", name);
 
 	/* More than a process could have in descriptors and mappings */
-	if (files->nr_files++ > ghost_max_fds() + READ_ONCE(sysctl_max_map_count))
+	if (files->nr_files++ >= ghost_max_fds() + READ_ONCE(sysctl_max_map_count))
 		return ghost_refuse(g, -EMFILE, "image: file %s: one too many", name);
 	gf = kzalloc(struct_size(gf, name, len + 1), GFP_KERNEL_ACCOUNT);
 	if (!gf)
 		return -ENOMEM;
 	gf->rec = rec;
 	memcpy(gf->name, name, len);
-	ret = xa_insert(&files->files, (__force u32)g->hdr.ref, gf, GFP_KERNEL);
+	ret = xa_insert(&files->files, g->hdr.ref, gf, GFP_KERNEL);
 	if (ret)
 		kfree(gf);
 	return ret == -EBUSY ? -EBADMSG : ret;
@@ -302,7 +309,7 @@ int ghost_import_file(struct ghost *g)
 int ghost_import_fd(struct ghost *g)
 {
 	struct ghost_files *files = ghost_files(g);
-	struct ghost_fd_entry *entry, *last;
+	struct ghost_fd_entry *entry;
 	struct ghost_rec_fd rec;
 	u32 ref;
 	int ret;
@@ -320,11 +327,8 @@ int ghost_import_fd(struct ghost *g)
 		return ghost_refuse(g, -EMFILE,
 				    "fd %u: above the importer's limit of open files",
 				    le32_to_cpu(rec.fd));
-	if (!list_empty(&files->fds)) {
-		last = list_last_entry(&files->fds, struct ghost_fd_entry, list);
-		if (last->fd >= le32_to_cpu(rec.fd))
-			return ghost_refuse(g, -EBADMSG, "image: descriptors in disorder");
-	}
+	if (le32_to_cpu(rec.fd) < files->next_fd)
+		return ghost_refuse(g, -EBADMSG, "image: descriptors in disorder");
 
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	if (!entry)
@@ -332,8 +336,11 @@ int ghost_import_fd(struct ghost *g)
 	entry->fd = le32_to_cpu(rec.fd);
 	entry->ref = ref;
 	entry->cloexec = le32_to_cpu(rec.flags) & GHOST_FD_CLOEXEC;
-	list_add_tail(&entry->list, &files->fds);
-	return 0;
+	files->next_fd = entry->fd + 1;
+	ret = xa_insert(&files->fds, entry->fd, entry, GFP_KERNEL);
+	if (ret)
+		kfree(entry);
+	return ret;
 }
 
 /* May @file stand where the image had one that was opened with @rec's access mode? */
@@ -346,23 +353,20 @@ static bool ghost_access_covers(const struct ghost_rec_file *rec, struct file *f
 
 static int ghost_map_fd(struct ghost *g, const struct ghost_fd *map)
 {
-	struct ghost_fd_entry *entry;
+	struct ghost_fd_entry *entry = xa_load(&g->files->fds, map->image_fd);
 	struct ghost_file *gf;
 
-	list_for_each_entry(entry, &g->files->fds, list) {
-		if (entry->fd != map->image_fd)
-			continue;
-		gf = xa_load(&g->files->files, entry->ref);
-		if (!ghost_access_covers(&gf->rec, map->file))
-			return ghost_refuse(g, -EBADF,
-					    "fd %u: %s: the descriptor given for it has not its access mode",
-					    entry->fd, gf->name);
-		entry->instead = map->file;
-		if (!gf->instead)
-			gf->instead = map->file;
-		return 0;
-	}
-	return ghost_refuse(g, -EBADF, "fd %d: not open in the image", map->image_fd);
+	if (!entry)
+		return ghost_refuse(g, -EBADF, "fd %d: not open in the image", map->image_fd);
+	gf = xa_load(&g->files->files, entry->ref);
+	if (!ghost_access_covers(&gf->rec, map->file))
+		return ghost_refuse(g, -EBADF,
+				    "fd %u: %s: the descriptor given for it has not its access mode",
+				    entry->fd, gf->name);
+	entry->instead = map->file;
+	if (!gf->instead)
+		gf->instead = map->file;
+	return 0;
 }
 
 static int ghost_reopen(struct ghost *g, struct ghost_file *gf, u32 ref)
@@ -427,7 +431,7 @@ int ghost_finish_files(struct ghost *g)
 	struct ghost_files *files = ghost_files(g);
 	struct ghost_fd_entry *entry;
 	struct ghost_file *gf;
-	unsigned long ref;
+	unsigned long ref, fd;
 	int ret = 0;
 	u32 i;
 
@@ -438,12 +442,12 @@ int ghost_finish_files(struct ghost *g)
 	if (ret)
 		return ret;
 	xa_for_each(&files->files, ref, gf) {
-		ret = ghost_reopen(g, gf, ref);
+		ret = ghost_reopen(g, gf, ref) ?: ghost_yield();
 		if (ret)
 			return ret;
 	}
-	list_for_each_entry(entry, &files->fds, list) {
-		ret = ghost_install_fd(g, entry);
+	xa_for_each(&files->fds, fd, entry) {
+		ret = ghost_install_fd(g, entry) ?: ghost_yield();
 		if (ret)
 			return ret;
 	}
