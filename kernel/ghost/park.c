@@ -231,14 +231,13 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs)
 	gt->run(gt, regs);
 }
 
-/* Lock the process; NULL: it is gone. The reference is for the caller to drop. */
-static struct task_struct *lock_process(struct pid *pid, unsigned long *flags)
+static struct task_struct *__lock_process(struct pid *pid, unsigned long *flags)
 {
 	struct task_struct *p;
 
 	for (;;) {
 		p = get_pid_task(pid, PIDTYPE_TGID);
-		if (!p || lock_task_sighand(p, flags))
+		if (!p || __lock_task_sighand(p, flags))
 			return p;
 		/* exec by another thread: the process id has moved on to it */
 		put_task_struct(p);
@@ -246,7 +245,15 @@ static struct task_struct *lock_process(struct pid *pid, unsigned long *flags)
 	}
 }
 
+/* Lock the process, with a reference to it; NULL: it is gone */
+#define lock_process(pid, flags)						\
+({	struct task_struct *__p;						\
+	__cond_lock(&__p->sighand->siglock, __p = __lock_process(pid, flags));	\
+	__p;									\
+})
+
 static void unlock_process(struct task_struct *p, unsigned long *flags)
+	__releases(&p->sighand->siglock)
 {
 	unlock_task_sighand(p, flags);
 	put_task_struct(p);
@@ -526,8 +533,8 @@ void ghost_unpark_all(struct ghost *g)
 		return;
 	g->stop = NULL;
 	p = lock_process(g->pid, &flags);
-	WRITE_ONCE(stop->released, true);
 	if (p) {
+		WRITE_ONCE(stop->released, true);
 		forget_records(&g->threads);
 		forget_records(&stop->threads);
 		p->signal->ghost = NULL;
