@@ -126,15 +126,25 @@ static bool park_begin(struct ghost_stop *stop, struct ghost_thread *gt)
 
 static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
 {
+	bool drop = false;
+
 	spin_lock_irq(&current->sighand->siglock);
 	current->ghost = NULL;
 	if (!stop->released && gt->parked) {
-		stop->lost++;
+		/* Killed, perhaps by an exec of a thread that is yet to be parked */
+		if (stop->complete) {
+			stop->lost++;
+		} else {
+			list_del_init(&gt->list);
+			drop = true;
+		}
 		stop->seq++;
 	}
 	gt->parked = false;
 	spin_unlock_irq(&current->sighand->siglock);
 	wake_up(&stop->stopper);
+	if (drop)
+		ghost_thread_put(gt);
 }
 
 /*
@@ -270,7 +280,7 @@ static int install_stop(struct ghost *g, struct ghost_stop *stop)
 		return ghost_refuse(g, -ESRCH, "process: gone");
 	if (p->signal->ghost)
 		ret = -EBUSY;
-	else if (p->signal->flags & SIGNAL_GROUP_EXIT || p->signal->group_exec_task)
+	else if (p->signal->flags & SIGNAL_GROUP_EXIT)
 		ret = -ESRCH;
 	else
 		p->signal->ghost = stop;
@@ -280,13 +290,30 @@ static int install_stop(struct ghost *g, struct ghost_stop *stop)
 	return ret ? ghost_refuse(g, ret, "process: is exiting") : 0;
 }
 
+/* Is a thread that is not current switched out, so that its registers are in memory? */
+static bool is_switched_out(struct task_struct *t)
+{
+#ifdef CONFIG_SMP
+	/* Pairs with finish_task() */
+	return !smp_load_acquire(&t->on_cpu);
+#else
+	return true;
+#endif
+}
+
+/* Has a thread slept in the same group stop ever since it was read there? */
+static bool is_as_read(const struct ghost_thread *gt)
+{
+	return task_is_stopped(gt->task) && is_switched_out(gt->task) &&
+	       gt->task->nvcsw == gt->nvcsw;
+}
+
 /* Read a thread that sleeps in a group stop. False: it is still on its way to sleep. */
 static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
 {
 	struct ghost_thread *gt;
 
-	/* Pairs with finish_task(): its registers are in memory */
-	if (smp_load_acquire(&t->on_cpu) || list_empty(&stop->spare))
+	if (!is_switched_out(t) || list_empty(&stop->spare))
 		return false;
 	gt = list_first_entry(&stop->spare, struct ghost_thread, list);
 	gt->task = get_task_struct(t);
@@ -307,6 +334,20 @@ static void ask_to_park(struct task_struct *t)
 	/* Somebody may have eaten the flag since the last time */
 	clear_tsk_thread_flag(t, TIF_NOTIFY_SIGNAL);
 	set_notify_signal(t);
+}
+
+/* What was read of threads that have been continued since, or killed by an exec, is void */
+static void drop_void(struct ghost_stop *stop, struct list_head *threads)
+{
+	struct ghost_thread *gt, *tmp;
+
+	list_for_each_entry_safe(gt, tmp, &stop->threads, list) {
+		if (!gt->stopped || is_as_read(gt))
+			continue;
+		gt->stopped = false;
+		gt->task->ghost = NULL;
+		list_move_tail(&gt->list, threads);
+	}
 }
 
 struct scan {
@@ -361,12 +402,14 @@ static int scan_process(struct ghost *g, struct ghost_stop *stop, struct scan *s
 	const char *wrong = NULL;
 	struct task_struct *p, *t;
 	unsigned long flags;
+	LIST_HEAD(dropped);
 	int ret;
 
 	memset(scan, 0, sizeof(*scan));
 	p = lock_process(g->pid, &flags);
 	if (!p)
 		return ghost_refuse(g, -ESRCH, "process: gone");
+	drop_void(stop, &dropped);
 	ret = stop->error;
 	for_each_thread(p, t) {
 		wrong = ret ? NULL : scan_thread(stop, t, scan);
@@ -379,6 +422,7 @@ static int scan_process(struct ghost *g, struct ghost_stop *stop, struct scan *s
 			ret = -ESRCH;
 	}
 	unlock_process(p, &flags);
+	put_threads(&dropped);
 	if (wrong)
 		return ghost_refuse(g, -EBUSY, "thread %d: %s", scan->tid, wrong);
 	return ret ?: scan->waiting;
@@ -500,7 +544,7 @@ bool ghost_still_parked(struct ghost *g)
 		return false;
 	ok = !g->stop->lost;
 	list_for_each_entry(gt, &g->threads, list)
-		if (gt->stopped && (!task_is_stopped(gt->task) || gt->task->nvcsw != gt->nvcsw))
+		if (gt->stopped && !is_as_read(gt))
 			ok = false;
 	unlock_process(p, &flags);
 	return ok;
