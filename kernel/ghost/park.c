@@ -17,8 +17,11 @@
 
 #include "ghost.h"
 
-/* How often to ask again: somebody else may have eaten the notification */
-#define GHOST_RESCAN_MS		20
+/*
+ * How often to ask again at last: somebody else may have eaten the notification, and threads come
+ * and go. At first more often.
+ */
+#define GHOST_RESCAN_MS		20U
 
 /**
  * struct ghost_stop - request to park all threads of a process
@@ -27,7 +30,8 @@
  * @parked: where threads wait to be let go
  * @threads: struct ghost_thread of those that are parked
  * @spare: room for threads that must be read from outside
- * @seq: counts what happens to threads
+ * @asked: threads that were asked to park and have not
+ * @seq: counts what the requester has to look at
  * @lost: threads that were parked and are no more, because they were killed or continued
  * @complete: all threads are parked
  * @released: threads may go
@@ -41,6 +45,7 @@ struct ghost_stop {
 	wait_queue_head_t parked;
 	struct list_head threads;
 	struct list_head spare;
+	unsigned int asked;
 	unsigned int seq;
 	unsigned int lost;
 	bool complete;
@@ -84,14 +89,19 @@ static struct ghost_stop *ghost_stop_get_current(void)
 	return stop;
 }
 
-static void report_event(struct ghost_stop *stop, int error)
+static void tell_stopper(struct ghost_stop *stop)
+{
+	lockdep_assert_held(&current->sighand->siglock);
+	stop->seq++;
+	wake_up(&stop->stopper);
+}
+
+static void report_error(struct ghost_stop *stop, int error)
 {
 	spin_lock_irq(&current->sighand->siglock);
-	stop->seq++;
-	if (error)
-		stop->error = error;
+	stop->error = error;
+	tell_stopper(stop);
 	spin_unlock_irq(&current->sighand->siglock);
-	wake_up(&stop->stopper);
 }
 
 /*
@@ -116,8 +126,10 @@ static bool park_begin(struct ghost_stop *stop, struct ghost_thread *gt)
 			gt->parked = true;
 			ghost_thread_get(gt);
 			list_add_tail(&gt->list, &stop->threads);
+			/* The requester looks at all threads: not after each that parks */
+			if (stop->asked && !--stop->asked)
+				tell_stopper(stop);
 		}
-		stop->seq++;
 		ok = true;
 	}
 	spin_unlock_irq(&current->sighand->siglock);
@@ -138,11 +150,10 @@ static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
 			list_del_init(&gt->list);
 			drop = true;
 		}
-		stop->seq++;
+		tell_stopper(stop);
 	}
 	gt->parked = false;
 	spin_unlock_irq(&current->sighand->siglock);
-	wake_up(&stop->stopper);
 	if (drop)
 		ghost_thread_put(gt);
 }
@@ -168,7 +179,7 @@ static bool forget_stopped(struct ghost_stop *stop)
 		} else {
 			list_del_init(&gt->list);
 		}
-		stop->seq++;
+		tell_stopper(stop);
 	} else {
 		gt = NULL;
 	}
@@ -199,7 +210,7 @@ static void ghost_park(struct pt_regs *regs)
 	gt = ghost_thread_alloc(current);
 	if (!gt) {
 		clear_thread_flag(TIF_GHOST);
-		report_event(stop, -ENOMEM);
+		report_error(stop, -ENOMEM);
 		ghost_stop_put(stop);
 		ghost_restart_mark(regs);
 		return;
@@ -207,7 +218,6 @@ static void ghost_park(struct pt_regs *regs)
 
 	ghost_thread_fill(gt);
 	if (park_begin(stop, gt)) {
-		wake_up(&stop->stopper);
 		cgroup_enter_frozen();
 		wait_event_state(stop->parked, READ_ONCE(stop->released),
 				 (TASK_KILLABLE | TASK_FREEZABLE | TASK_NOLOAD));
@@ -352,6 +362,7 @@ static void drop_void(struct ghost_stop *stop, struct list_head *threads)
 
 struct scan {
 	unsigned int waiting;	/* threads that are not parked */
+	unsigned int asked;	/* of these: can be expected to park */
 	unsigned int stopped;	/* of these: in a group stop, to be read from outside */
 	pid_t tid;		/* one that is waited for */
 	char state;
@@ -387,12 +398,14 @@ static const char *scan_thread(struct ghost_stop *stop, struct task_struct *t,
 		return "is in a frozen cgroup";
 	if (gt && gt->run && !is_let_go(gt))
 		return "is being exported or imported";
-	if (!task_is_stopped(t))
+	if (!task_is_stopped(t)) {
 		ask_to_park(t);
-	else if (read_stopped(stop, t))
+		scan->asked++;
+	} else if (read_stopped(stop, t)) {
 		scan->waiting--;
-	else
+	} else {
 		scan->stopped++;
+	}
 	return NULL;
 }
 
@@ -416,6 +429,7 @@ static int scan_process(struct ghost *g, struct ghost_stop *stop, struct scan *s
 		if (wrong)
 			break;
 	}
+	stop->asked = scan->asked;
 	if (!ret && !wrong && !scan->waiting) {
 		stop->complete = true;
 		if (list_empty(&stop->threads))
@@ -446,7 +460,7 @@ static int add_spare(struct ghost_stop *stop, unsigned int n)
 static int wait_for_threads(struct ghost *g, struct ghost_stop *stop)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(g->timeout_ms);
-	unsigned int seq;
+	unsigned int seq, ms = 1;
 	struct scan scan;
 	int ret;
 
@@ -465,10 +479,10 @@ static int wait_for_threads(struct ghost *g, struct ghost_stop *stop)
 					    "thread %d (%s): not at the exit to user mode after %u ms, state %c",
 					    scan.tid, scan.comm, g->timeout_ms, scan.state);
 		ret = wait_event_killable_timeout(stop->stopper, READ_ONCE(stop->seq) != seq,
-						  msecs_to_jiffies(scan.stopped ? 1 :
-								   GHOST_RESCAN_MS));
+						  msecs_to_jiffies(scan.stopped ? 1 : ms));
 		if (ret < 0)
 			return -EINTR;
+		ms = min(ms * 2, GHOST_RESCAN_MS);
 	}
 }
 
