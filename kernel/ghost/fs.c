@@ -223,5 +223,7 @@ int ghost_import_fs(struct ghost *g)
 	tail = ghost_get_tail(g, sizeof(rec), ALIGN(pwd_len, 8) + ALIGN(root_len, 8));
 	if (IS_ERR(tail))
 		return PTR_ERR(tail);
+	if (rec.pad)
+		return ghost_refuse(g, -EBADMSG, "image: directories");
 	return ghost_apply_fs(g, &rec, tail);
 }

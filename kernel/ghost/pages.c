@@ -459,6 +459,8 @@ static int prepare_runs(struct ghost *g, struct in_batch *b)
 		unsigned long addr = run & GHOST_PAGES_ADDR_MASK;
 		unsigned int nr = (run & GHOST_PAGES_NR_MASK) + 1;
 
+		if (run & ~(GHOST_PAGES_ADDR_MASK | GHOST_PAGES_HUGE | GHOST_PAGES_NR_MASK))
+			return refuse_page(g, addr, -EBADMSG, "unknown bit");
 		if (addr >= TASK_SIZE_MAX || nr > total - b->nr)
 			return refuse_page(g, addr, -EBADMSG, "not in the memory of the process");
 		if (!(run & GHOST_PAGES_HUGE))

@@ -241,7 +241,8 @@ static int check_runs(struct ghost *g, const struct ghost_rec_pages *rec, loff_t
 		run = le64_to_cpu(rec->run[i]);
 		pos = run & GHOST_PAGES_ADDR_MASK;
 		nr = (run & GHOST_PAGES_NR_MASK) + 1;
-		if (pos >= size || nr > (size - pos) >> PAGE_SHIFT)
+		if (run & ~(GHOST_PAGES_ADDR_MASK | GHOST_PAGES_NR_MASK) || pos >= size ||
+		    nr > (size - pos) >> PAGE_SHIFT)
 			return ghost_refuse(g, -EBADMSG, "image: shared memory: page at %#llx",
 					    pos);
 		pages += nr;

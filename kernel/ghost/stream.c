@@ -417,7 +417,7 @@ int ghost_read_header(struct ghost *g)
 	if (hdr.incompat)
 		return ghost_refuse(g, -EOPNOTSUPP, "image: unknown features %#llx",
 				    le64_to_cpu(hdr.incompat));
-	return 0;
+	return hdr.pad ? damaged(g, "header") : 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(ghost_read_header);
 
@@ -427,9 +427,9 @@ static const struct ghost_rec_hdr *source_next(struct ghost *g)
 	if (!g->chunk)
 		g->chunk = list_first_entry_or_null(&g->source->chunks, struct ghost_chunk, list);
 	while (g->chunk && g->chunk_pos == g->chunk->used) {
-		g->chunk_pos = 0;
 		if (list_is_last(&g->chunk->list, &g->source->chunks))
 			return NULL;
+		g->chunk_pos = 0;
 		g->chunk = list_next_entry(g->chunk, list);
 	}
 	return g->chunk ? (void *)(g->chunk->data + g->chunk_pos) : NULL;
@@ -641,7 +641,7 @@ int ghost_read_pages_head(struct ghost *g, u32 kind, struct ghost_rec_pages *rec
 	nr_pages = le32_to_cpu(rec->nr_pages);
 	data = le32_to_cpu(rec->data);
 	pos = struct_size(rec, run, nr_runs);
-	if (!nr_runs || nr_runs > GHOST_PAGES_BATCH || nr_pages < nr_runs ||
+	if (rec->pad || !nr_runs || nr_runs > GHOST_PAGES_BATCH || nr_pages < nr_runs ||
 	    nr_pages > GHOST_PAGES_BATCH || data < pos || data > g->hdr.len ||
 	    g->hdr.len - data != nr_pages * PAGE_SIZE)
 		return damaged(g, "batch of pages");

@@ -235,6 +235,8 @@ static int read_header(struct ghost_image *image)
 	if (image->hdr.incompat)
 		return fail(image, -EOPNOTSUPP, "header: needs features %#llx of a newer version",
 			    (unsigned long long)le64toh(image->hdr.incompat));
+	if (image->hdr.pad)
+		return fail(image, -EBADMSG, "header: padding");
 	len = le32toh(image->hdr.page_shift);
 	if (len < 12 || len > 16)
 		return fail(image, -EBADMSG, "header: page shift %u", len);
@@ -331,6 +333,7 @@ static int check_pages(struct ghost_image *image, uint32_t len)
 	const struct ghost_rec_pages *rec = (const void *)image->buf;
 	uint32_t shift = le32toh(image->hdr.page_shift);
 	uint64_t nr_runs, nr_pages, data, sum = 0, run;
+	uint64_t known = GHOST_PAGES_ADDR_MASK | GHOST_PAGES_NR_MASK;
 	uint32_t i;
 
 	if (len < sizeof(*rec))
@@ -338,6 +341,10 @@ static int check_pages(struct ghost_image *image, uint32_t len)
 	nr_runs = le32toh(rec->nr_runs);
 	nr_pages = le32toh(rec->nr_pages);
 	data = le32toh(rec->data);
+	if (image->shape->kind == GHOST_REC_PAGES)
+		known |= GHOST_PAGES_HUGE;
+	if (rec->pad)
+		return bad(image, -EBADMSG, "padding");
 	if (!nr_runs || nr_runs > nr_pages || nr_pages > GHOST_PAGES_BATCH)
 		return bad(image, -EBADMSG, "%llu pages in %llu runs",
 			   (unsigned long long)nr_pages, (unsigned long long)nr_runs);
@@ -346,7 +353,7 @@ static int check_pages(struct ghost_image *image, uint32_t len)
 		return bad(image, -EBADMSG, "pages out of place");
 	for (i = 0; i < nr_runs; i++) {
 		run = le64toh(rec->run[i]);
-		if (run & ~(GHOST_PAGES_ADDR_MASK | GHOST_PAGES_HUGE | GHOST_PAGES_NR_MASK))
+		if (run & ~known)
 			return bad(image, -EBADMSG, "run %u: unknown bits", i);
 		sum += (run & GHOST_PAGES_NR_MASK) + 1;
 	}
