@@ -341,9 +341,13 @@ static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
 static void ask_to_park(struct task_struct *t)
 {
 	set_tsk_thread_flag(t, TIF_GHOST);
-	/* Somebody may have eaten the flag since the last time */
-	clear_tsk_thread_flag(t, TIF_NOTIFY_SIGNAL);
-	set_notify_signal(t);
+	/*
+	 * As set_notify_signal(), but wake it in any case: somebody may have eaten the flag since
+	 * the last time. It must not be cleared here: the end of a sleep asks for it.
+	 */
+	set_tsk_thread_flag(t, TIF_NOTIFY_SIGNAL);
+	if (!wake_up_state(t, TASK_INTERRUPTIBLE))
+		kick_process(t);
 }
 
 /* What was read of threads that have been continued since, or killed by an exec, is void */
