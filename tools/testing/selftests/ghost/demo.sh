@@ -16,7 +16,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 phase=${1:-}
 dir=${2:-}
-sizes=${GHOST_DEMO_SIZES:-100 200 300 400}
+sizes=${GHOST_DEMO_SIZES:-600 800 1000 1200}
 copies=${GHOST_DEMO_COPIES:-3}
 ghost=${GHOST:-$(command -v ghost || echo /payload/ghost)}
 python=/usr/bin/python3
