@@ -27,7 +27,6 @@ struct block {
 
 struct ghost_zstd {
 	struct file *file;
-	loff_t pos;
 	void *ctx;		/* a zstd_cctx or zstd_dctx in @workspace */
 	size_t raw_len, raw_pos; /* reading: bytes in @raw, and how many are given out */
 	struct block block;
@@ -37,7 +36,7 @@ struct ghost_zstd {
 
 static int transfer(struct ghost_zstd *z, void *buf, size_t len, bool write)
 {
-	loff_t *pos = z->file->f_mode & FMODE_STREAM ? NULL : &z->pos;
+	loff_t *pos = z->file->f_mode & FMODE_STREAM ? NULL : &z->file->f_pos;
 	ssize_t n;
 
 	for (; len; buf += n, len -= n) {
@@ -120,6 +119,8 @@ static int ghost_zstd_open(struct ghost_resource *res, const void *params, size_
 	struct file *file __free(fput) = fget(p.fd);
 	if (!file || !(file->f_mode & (res->write ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
+	if (res->write ? !file->f_op->write_iter : !file->f_op->read_iter)
+		return -EINVAL;
 	struct ghost_zstd *z __free(kvfree) = kvzalloc(struct_size(z, workspace, room),
 						       GFP_KERNEL_ACCOUNT);
 	if (!z)
@@ -128,7 +129,6 @@ static int ghost_zstd_open(struct ghost_resource *res, const void *params, size_
 			      (void *)zstd_init_dctx(z->workspace, room);
 	if (!z->ctx)
 		return -EINVAL;
-	z->pos = file->f_pos;
 	z->file = no_free_ptr(file);
 	res->priv = no_free_ptr(z);
 	return 0;
