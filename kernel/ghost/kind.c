@@ -84,34 +84,62 @@ static const struct ghost_thread_kind ghost_thread_kinds[] = {
 	  ghost_import_thread_sigpending },
 };
 
+/* Worker threads are refused as such */
+static bool is_checked(struct task_struct *t)
+{
+	return !(t->flags & (PF_EXITING | PF_USER_WORKER));
+}
+
+/*
+ * The thread behind @t, which is given back, or if @t is NULL or has ended, the @n-th; with
+ * a reference. NULL: there is none.
+ */
+static struct task_struct *next_to_check(struct task_struct *p, struct task_struct *t,
+					 unsigned int n)
+{
+	struct task_struct *next, *found = NULL;
+	unsigned int i = 0;
+
+	rcu_read_lock();
+	if (t && pid_alive(t)) {
+		found = __next_thread(t);
+		while (found && !is_checked(found))
+			found = __next_thread(found);
+	} else {
+		for_each_thread(p, next) {
+			if (!is_checked(next) || i++ < n)
+				continue;
+			found = next;
+			break;
+		}
+	}
+	if (found)
+		get_task_struct(found);
+	rcu_read_unlock();
+	if (t)
+		put_task_struct(t);
+	return found;
+}
+
+/*
+ * A check may sleep, so the list of threads cannot be held. One that comes or goes meanwhile may
+ * be missed here; once all are parked none can.
+ */
 static int check_threads(struct ghost *g, struct task_struct *p)
 {
-	struct task_struct *t;
-	unsigned int i, n;
-	int ret = 0;
+	struct task_struct *t = NULL;
+	unsigned int n;
+	int ret;
 
-	/*
-	 * A check may sleep, so the list cannot be held: go by position. A thread that comes or
-	 * goes meanwhile may be missed here; once all are parked none can.
-	 */
-	for (n = 0; !ret; n++) {
-		i = 0;
-		rcu_read_lock();
-		for_each_thread(p, t) {
-			if (t->flags & (PF_EXITING | PF_USER_WORKER))
-				continue;
-			if (i++ == n) {
-				get_task_struct(t);
-				break;
-			}
+	for (n = 0; (t = next_to_check(p, t, n)); n++) {
+		ret = fatal_signal_pending(current) ? -EINTR : ghost_check_thread(g, t);
+		if (ret) {
+			put_task_struct(t);
+			return ret;
 		}
-		rcu_read_unlock();
-		if (i != n + 1)
-			break;
-		ret = ghost_check_thread(g, t);
-		put_task_struct(t);
+		cond_resched();
 	}
-	return ret;
+	return 0;
 }
 
 /**
