@@ -53,23 +53,47 @@ static int refuse_gone(struct ghost *g)
 	return -ESRCH;
 }
 
-static int check(struct ghost *g)
+/* Returns 1 if it became another program meanwhile: then nothing of what was found counts */
+static int check_once(struct ghost *g)
 {
 	struct task_struct *p = get_live_thread(g->pid);
+	u64 exec_id;
 	int ret;
 
 	if (!p)
 		return refuse_gone(g);
+	exec_id = READ_ONCE(p->self_exec_id);
 	ret = check_permission(g, p);
 	if (!ret)
 		ret = ghost_check_kinds(g, p);
-	/* It may have become a privileged program meanwhile: then nothing must be said of it */
+	/*
+	 * It may have become a privileged program meanwhile, if only for a while: then nothing
+	 * must be said of it. An exec by another thread has ended this one.
+	 */
 	if (check_permission(g, p)) {
 		ghost_unreport(g);
 		ret = check_permission(g, p) ?: -EPERM;
+	} else if ((ret || g->refused) &&
+		   (!pid_alive(p) || READ_ONCE(p->self_exec_id) != exec_id)) {
+		ghost_unreport(g);
+		ret = 1;
 	}
 	put_task_struct(p);
 	return ret;
+}
+
+static int check(struct ghost *g)
+{
+	int tries = 10;
+	int ret;
+
+	do {
+		ret = check_once(g);
+		if (ret <= 0)
+			return ret;
+	} while (--tries && !schedule_timeout_killable(1));
+	ghost_refuse(g, -EBUSY, "process: executes one program after the other");
+	return -EBUSY;
 }
 
 /* The process is parked. What was found before may have changed since. */
