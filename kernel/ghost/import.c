@@ -8,6 +8,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/freezer.h>
+#include <linux/init_task.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/jobctl.h>
 #include <linux/sched/mm.h>
@@ -85,6 +86,8 @@ static int clone_task(struct ghost *g, struct ghost_thread *gt, u64 flags, int (
 		.flags = flags | CLONE_VM | CLONE_UNTRACED,
 		.fn = fn,
 		.fn_arg = gt,
+		/* Those of the embryo will be the image's; its threads share them */
+		.no_files = !(flags & CLONE_FILES),
 	};
 	pid_t pid;
 
@@ -135,23 +138,16 @@ static int start_threads(struct ghost *g)
 	return ret ? -EINTR : READ_ONCE(g->error);
 }
 
-/* An empty table of descriptors in place of the copy of the importer's */
-static int empty_files(void)
+/* An empty table of descriptors. To copy the importer's and close it would flush its files. */
+static int make_files(void)
 {
-	struct fd_range all = { 0, UINT_MAX };
-	struct files_struct *files = dup_fd(current->files, &all), *old;
-	unsigned int fd;
+	struct files_struct *files = dup_fd(&init_files, NULL);
 
 	if (IS_ERR(files))
 		return PTR_ERR(files);
 	task_lock(current);
-	old = current->files;
 	current->files = files;
 	task_unlock(current);
-	put_files_struct(old);
-	/* The first ones are copied all the same */
-	for (fd = 0; fd < NR_OPEN_DEFAULT; fd++)
-		close_fd(fd);
 	return 0;
 }
 
@@ -179,7 +175,7 @@ static int build(struct ghost *g, struct pt_regs *regs)
 {
 	int ret;
 
-	ret = empty_files();
+	ret = make_files();
 	if (!ret)
 		ret = ghost_import_kinds(g, 0);
 	if (!ret)
