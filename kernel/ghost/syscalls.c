@@ -132,6 +132,8 @@ static int check_results(struct ghost *g, const struct ghost_export_args *args)
 {
 	struct ghost_memory_params __user *up = u64_to_user_ptr(args->params);
 
+	if (copy_report(g, args->report, args->report_size))
+		return -EFAULT;
 	if (ghost_memory_fd(&g->res) >= 0 && put_user(-1, &up->fd))
 		return -EFAULT;
 	return give_stats(g, args->stats);
@@ -139,15 +141,14 @@ static int check_results(struct ghost *g, const struct ghost_export_args *args)
 
 static int finish_export(struct ghost *g, const struct ghost_export_args *args, int ret)
 {
-	int err;
-
 	if (!ret)
 		ret = give_stats(g, args->stats);
 	if (!ret)
 		ret = give_memory_fd(g, args->params);
-	err = copy_report(g, args->report, args->report_size);
+	/* It is done: that the report could not be given any more does not undo it */
+	copy_report(g, args->report, args->report_size);
 	ghost_resource_close(&g->res);
-	return ret ?: err;
+	return ret;
 }
 
 /* Export of the caller's own process: done at the ghost point, where its state is complete */
@@ -184,7 +185,10 @@ static int export_self(struct ghost *g, const struct ghost_export_args *args)
 	}
 	gt->g = ghost_get_ghost(g);
 	gt->run = run_self_export;
+	/* Another exporter may be looking */
+	spin_lock_irq(&current->sighand->siglock);
 	current->ghost = gt;
+	spin_unlock_irq(&current->sighand->siglock);
 	set_thread_flag(TIF_GHOST);
 	return 0;
 }
