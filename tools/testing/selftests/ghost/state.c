@@ -13,7 +13,9 @@
 #include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/kcmp.h>
+#include <linux/magic.h>
 #include <linux/securebits.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,13 +23,16 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -833,6 +838,46 @@ TARGET(private_file_mapping)
 	return verdict();
 }
 
+/* A page of zeros over one of the file, by means that put no page of their own there */
+TARGET(zero_page_over_a_file)
+{
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_zeropage zero = { 0 };
+	char dir[] = "/dev/shm/ghost-zero-XXXXXX", path[64];
+	struct statfs fs;
+	int fd, uffd;
+	char *p;
+
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || statfs("/dev/shm", &fs) ||
+	    fs.f_type != TMPFS_MAGIC) {
+		say("skip: no userfaultfd, or no tmpfs: %m");
+		return 0;
+	}
+	check_errno(mkdtemp(dir));
+	fd = make_file(dir, "file", 4 * PAGE, O_RDWR);
+	snprintf(path, sizeof(path), "%s/file", dir);
+	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	check_errno(p != MAP_FAILED);
+	close(fd);
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = 4 * PAGE;
+	zero.range.start = (uintptr_t)p + PAGE;
+	zero.range.len = 2 * PAGE;
+	check_errno(!ioctl(uffd, UFFDIO_REGISTER, &reg));
+	check_errno(!ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	close(uffd);
+	check(is_zero(p + PAGE, 2 * PAGE));
+	ready();
+	check(is_filled(p, PAGE, 0));
+	check(is_zero(p + PAGE, 2 * PAGE));
+	check(is_filled(p + 3 * PAGE, PAGE, 3 * PAGE));
+	unlink(path);
+	rmdir(dir);
+	return verdict();
+}
+
 TARGET(readonly_shared_file_mapping)
 {
 	int fd = make_file(arg, "shared", 4 * PAGE, O_RDONLY);
@@ -1229,6 +1274,48 @@ TARGET(shared_anonymous_memory)
 	return verdict();
 }
 
+/* More than any machine has: only MAP_NORESERVE allows it */
+TARGET(shared_memory_without_reserve)
+{
+	size_t size = 1UL << 40;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		say("skip: no %zu GB of shared memory: %m", size >> 30);
+		return 0;
+	}
+	fill(p + size / 2, 2 * PAGE, 8);
+	p[size - 1] = 9;
+	ready();
+	check(is_zero(p, PAGE));
+	check(is_filled(p + size / 2, 2 * PAGE, 8));
+	check(p[size - 1] == 9);
+	p[size / 4] = 1;
+	return verdict();
+}
+
+/* To lock it must not make the pages that are not there */
+TARGET(locked_memory_without_access)
+{
+	char *p = map_anon(64 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+
+	check_errno(!madvise(p, 64 * MB, MADV_NOHUGEPAGE));
+	p[PAGE] = 1;
+	check_errno(!mprotect(p, 64 * MB, PROT_NONE));
+	/* It says that there is nothing to be read in, but locks */
+	check(mlock(p, 64 * MB) == -1 && errno == ENOMEM);
+	read_mappings(&maps_before);
+	read_mappings(&maps_before);
+	check(smaps_kb(p, "Rss") <= 16);
+	ready();
+	check(smaps_kb(p, "Rss") <= 16);
+	same_mappings();
+	check_errno(!mprotect(p, 64 * MB, PROT_READ));
+	check(p[PAGE] == 1);
+	return verdict();
+}
+
 TARGET(locked_memory)
 {
 	char before[64], after[64];
@@ -1317,6 +1404,69 @@ TARGET(vdso)
 	check(after.tv_sec < before.tv_sec + 600);
 	check(sched_getcpu() >= 0);
 	check(time(NULL) >= before.tv_sec);
+	return verdict();
+}
+
+/* Unmap the vDSO and its data. From now on nobody may ask for the time. */
+static void unmap_vdso(struct mapping *vvar, struct mapping *vdso)
+{
+	struct mapping *m;
+	int i;
+
+	read_mappings(&maps_before);
+	memset(vvar, 0, sizeof(*vvar));
+	memset(vdso, 0, sizeof(*vdso));
+	for (i = 0; i < maps_before.n; i++) {
+		m = &maps_before.m[i];
+		if (!strcmp(m->name, "[vdso]"))
+			*vdso = *m;
+		else if (!strncmp(m->name, "[vvar", 5))
+			*vvar = *m;
+		else
+			continue;
+		check_errno(!munmap((void *)m->start, m->end - m->start));
+	}
+}
+
+TARGET(unmapped_vdso)
+{
+	struct mapping vvar, vdso;
+
+	unmap_vdso(&vvar, &vdso);
+	if (!vdso.start || !vvar.start) {
+		say("skip: no vDSO");
+		return 0;
+	}
+	read_mappings(&maps_before);
+	ready();
+	same_mappings();
+	check(msync((void *)vdso.start, PAGE, MS_ASYNC) == -1 && errno == ENOMEM);
+	return verdict();
+}
+
+TARGET(memory_in_place_of_the_vdso)
+{
+	struct mapping vvar, vdso;
+	char *p, *q;
+
+	unmap_vdso(&vvar, &vdso);
+	if (!vdso.start || !vvar.start) {
+		say("skip: no vDSO");
+		return 0;
+	}
+	p = mmap((void *)vdso.start, vdso.end - vdso.start, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	check_errno(p == (void *)vdso.start);
+	fill(p, vdso.end - vdso.start, 9);
+	q = mmap((void *)vvar.start, PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	check_errno(q == (void *)vvar.start);
+	fill(q, PAGE, 10);
+	read_mappings(&maps_before);
+	ready();
+	same_mappings();
+	check(is_filled(p, vdso.end - vdso.start, 9));
+	check(is_filled(q, PAGE, 10));
 	return verdict();
 }
 
@@ -1884,6 +2034,7 @@ COPY_TEST(has_the_pending_signals_with_their_values, pending_signals)
 COPY_TEST(has_the_anonymous_memory, anonymous_memory)
 COPY_TEST(has_code_in_anonymous_memory, code_in_anonymous_memory)
 COPY_TEST(has_changed_pages_of_private_file_mappings, private_file_mapping)
+COPY_TEST(has_zeros_where_they_hide_what_is_in_a_file, zero_page_over_a_file)
 COPY_TEST(has_readonly_shared_file_mappings, readonly_shared_file_mapping)
 COPY_TEST(has_private_mappings_of_dev_zero, private_mapping_of_dev_zero)
 COPY_TEST(has_a_stack_that_grows, stack_that_grows)
@@ -1897,11 +2048,15 @@ COPY_TEST(has_hundreds_of_mappings, hundreds_of_mappings)
 COPY_TEST(has_mappings_that_were_moved, moved_mappings)
 COPY_TEST(has_huge_sparse_mappings, huge_sparse_mapping)
 COPY_TEST(has_shared_anonymous_memory_still_shared, shared_anonymous_memory)
+COPY_TEST(has_shared_memory_that_is_not_reserved, shared_memory_without_reserve)
 COPY_TEST(has_memory_locked_for_the_future, locked_memory)
+COPY_TEST(has_no_more_locked_pages_than_there_were, locked_memory_without_access)
 COPY_TEST(has_names_of_anonymous_memory, named_memory)
 COPY_TEST(still_refuses_to_execute_what_was_written, no_write_and_execute)
 COPY_TEST(has_droppable_memory_without_its_contents, droppable_memory)
 COPY_TEST(has_a_vdso_that_works, vdso)
+COPY_TEST(has_no_vdso_if_it_was_unmapped, unmapped_vdso)
+COPY_TEST(has_what_was_put_in_place_of_the_vdso, memory_in_place_of_the_vdso)
 COPY_TEST(has_the_same_arguments_environment_and_name, arguments)
 COPY_TEST(has_everything_at_the_same_address, addresses)
 COPY_TEST(has_the_resource_limits, resource_limits)
@@ -2296,6 +2451,59 @@ TARGET(exits_with_42)
 {
 	ready();
 	return 42;
+}
+
+/* A kept ghost is copied as a whole, but the importer must be allowed to have that much */
+TEST_F(life, kept_ghost_is_not_above_the_limits_of_the_importer)
+{
+	struct rlimit old, low = { .rlim_cur = 16UL << 30 };
+
+	START("huge_sparse_mapping", NULL);		/* 64 GB */
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
+	low.rlim_max = old.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &low));
+	EXPECT_EQ(-1, import_target(&self->copy, &self->t, &self->img, 0, NULL));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_NE(NULL, strstr(self->img.report, "limits")) TH_LOG("%s", self->img.report);
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &old));
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	ASSERT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(ends_well(&self->copy));
+}
+
+/* The image goes on being written when the process, which runs on, is long gone */
+TEST_F(life, pipe_of_the_original_ends_while_its_image_is_written)
+{
+	struct pollfd poll_out = { .events = POLLIN }, poll_image = { .events = POLLIN };
+	struct export_call e;
+	int fds[2], status;
+	pid_t pid;
+
+	START("sleeper", NULL);
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	ASSERT_LT(0, fcntl(fds[1], F_SETPIPE_SZ, PAGE));
+	pid = fork();
+	if (!pid) {
+		signal(SIGPIPE, SIG_IGN);
+		close(fds[0]);
+		export_call_init(&e, &self->t);
+		export_to_file(&e, fds[1]);
+		_exit(export_call(&e) < 0 ? errno : 0);
+	}
+	close(fds[1]);
+	poll_image.fd = fds[0];
+	ASSERT_EQ(1, poll(&poll_image, 1, PATIENCE_MS));
+	poll_out.fd = dup(self->t.out);
+	ASSERT_EQ(0, target_wake(&self->t));
+	EXPECT_TRUE(ends_well(&self->t));
+	EXPECT_EQ(1, poll(&poll_out, 1, 10000));
+	EXPECT_EQ(POLLHUP, poll_out.revents);
+	close(poll_out.fd);
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	close(fds[0]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(EPIPE, WEXITSTATUS(status));
 }
 
 TEST_F(life, copy_is_a_child_with_an_exit_status)
