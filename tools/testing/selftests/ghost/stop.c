@@ -1421,6 +1421,63 @@ TEST_F(timeout_of, three_seconds_are_three_seconds)
 	EXPECT_EQ(0, status);
 }
 
+/* One CPU for the caller and for what it starts */
+static bool stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+	int cpu;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return false;
+	for (cpu = 0; !CPU_ISSET(cpu, &set); cpu++)
+		;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+/*
+ * The second export comes before the process has run: on its way to sleep again it is parked
+ * once more
+ */
+TEST_F(timeout_of, exports_in_a_row_are_like_one)
+{
+	struct target_options o = {
+		.arg = self->env.arg, .fds = &self->env.fd, .nfds = self->env.fd >= 0,
+	};
+	int64_t late;
+	int i, status;
+	long ms;
+
+	if (variant->refused)
+		return;
+	set_timeout(self->env.fd);
+	set_timeout(self->copy_env.fd);
+	ASSERT_TRUE(stay_on_one_cpu());
+	ASSERT_EQ(0, target_start(&self->t, variant->target, &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	sleep_ms(300);
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'S'));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EXPORTED(&self->t, &self->copy_img, 0);
+		late = now_ms();
+		ASSERT_EXPORTED(&self->t, &self->img, 0);
+	}
+	ASSERT_EQ(0, import_target(&self->copy, &self->t, &self->img, 0, &self->copy_env.fd))
+		TH_LOG("import: %s: %s", strerror(errno), self->img.report);
+	late = now_ms() - late;
+	ms = time_said(&self->t, variant->result);
+	EXPECT_LE(3000, ms);
+	EXPECT_GT(3000 + SLACK_MS, ms);
+	ASSERT_EQ(0, target_wait(&self->t, &status));
+	EXPECT_EQ(0, status);
+	ms = time_said(&self->copy, variant->result);
+	EXPECT_LE(3000, ms);
+	EXPECT_GT(3000 + SLACK_MS + late, ms);
+	ASSERT_EQ(0, target_wait(&self->copy, &status));
+	EXPECT_EQ(0, status);
+}
+
 /*
  * Many at once
  */
@@ -1693,6 +1750,31 @@ TEST_F(process, stopped_threads_stay_stopped)
 		ASSERT_EQ(0, waitid(P_PID, self->t.pid, &info, WCONTINUED));
 	}
 	EXPECT_TRUE(ends_well(&self->t));
+}
+
+/* epoll_wait() is a call that SIGCONT ends with EINTR, export or not */
+TEST_F(process, call_that_a_stop_has_interrupted_is_not_repeated)
+{
+	struct target_options o = { .arg = "", .fds = &self->env.fd, .nfds = 1 };
+	struct env env = { -1, -1 };
+	siginfo_t info;
+
+	ASSERT_TRUE(env_epoll(&self->env));
+	ASSERT_TRUE(env_epoll(&env));
+	ASSERT_EQ(0, target_start(&self->t, "epoll_wait", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_TRUE(target_sleeps_in(&self->t, 0, SYS_epoll_wait));
+	ASSERT_EQ(0, kill(self->t.pid, SIGSTOP));
+	ASSERT_EQ(0, waitid(P_PID, self->t.pid, &info, WSTOPPED));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	ASSERT_EQ(0, import_target(&self->copy, &self->t, &self->img, 0, &env.fd))
+		TH_LOG("import: %s: %s", strerror(errno), self->img.report);
+	ASSERT_TRUE(proc_state_becomes(self->copy.pid, 0, 'T'));
+	ASSERT_EQ(0, kill(self->t.pid, SIGCONT));
+	EXPECT_TRUE(target_says(&self->t, "-1 EINTR"));
+	ASSERT_EQ(0, kill(self->copy.pid, SIGCONT));
+	EXPECT_TRUE(target_says(&self->copy, "-1 EINTR"));
+	env_end(&env);
 }
 
 TEST_F(process, running_process_is_not_reported_as_stopped)
@@ -1986,6 +2068,44 @@ TEST_F(process, signal_to_a_parked_thread_is_treated_afterwards)
 	EXPECT_TRUE(ends_well(&self->t));
 }
 
+/*
+ * The stop begins while one thread is parked and another one is not: as the signal is for the
+ * latter, nobody else can take it
+ */
+TEST_F(process, stop_that_begins_while_threads_are_parked_is_in_the_image)
+{
+	struct image img = { .fd = -1 };
+	struct hole hole;
+	siginfo_t info;
+	pid_t exporter;
+
+	START_AT_HOLE("half_uninterruptible");
+	ASSERT_TRUE(target_sleeps_in(&self->t, 0, SYS_rt_sigsuspend));
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, other_thread(&self->t), 'D'));
+	img.store = STORE_TMPFS;
+	img.fd = memfd_create("ghost-image", MFD_CLOEXEC);
+	ASSERT_LE(0, img.fd);
+	export_to_file(&self->e, img.fd);
+	exporter = export_aside(&self->e, 20000);
+	ASSERT_TRUE(leader_is_parked(&self->t));
+	ASSERT_EQ(0, syscall(SYS_tgkill, self->t.pid, other_thread(&self->t), SIGSTOP));
+	ASSERT_TRUE(fill_hole(&hole));
+	EXPECT_EQ(0, exit_status(exporter));
+	ASSERT_EQ(0, waitid(P_PID, self->t.pid, &info, WSTOPPED));
+	ASSERT_IMPORTED(&self->copy, &self->t, &img, 0);
+	EXPECT_TRUE(proc_state_becomes(self->copy.pid, 0, 'T'));
+	EXPECT_TRUE(proc_state_becomes(self->copy.pid, other_thread(&self->copy), 'T'));
+	ASSERT_EQ(0, kill(self->t.pid, SIGCONT));
+	ASSERT_EQ(0, kill(self->copy.pid, SIGCONT));
+	ASSERT_EQ(0, kill(self->t.pid, SIGUSR1));
+	ASSERT_EQ(0, kill(self->copy.pid, SIGUSR1));
+	EXPECT_TRUE(target_says(&self->t, "signal"));
+	EXPECT_TRUE(target_says(&self->copy, "signal"));
+	EXPECT_TRUE(ends_well(&self->t));
+	EXPECT_TRUE(ends_well(&self->copy));
+	close(img.fd);
+}
+
 TEST_F(process, second_exporter_is_refused_while_the_first_is_at_work)
 {
 	struct hole hole;
@@ -2172,6 +2292,126 @@ TEST_F(process, process_that_waits_to_be_killed_can_be_killed_otherwise)
 	status = exit_status(exporter);
 	EXPECT_TRUE(status == 0 || status == ESRCH) TH_LOG("errno %d", status);
 	close(fds[0]);
+}
+
+/*
+ * Imports
+ */
+
+static int other_descriptors(pid_t pid)
+{
+	char path[64], name[16];
+	int fd, n = 0;
+
+	for (fd = 3; fd < 1024; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n += readlink(path, name, sizeof(name)) >= 0;
+	}
+	return n;
+}
+
+TEST_F(process, import_has_nothing_to_do_with_the_importers_descriptors)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fds[2], file, before, i;
+	pid_t child;
+
+	start(_metadata, self, "sleeper", NULL);
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	file = memfd_create("lock", MFD_CLOEXEC);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, fcntl(file, F_SETLK, &lock));
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	for (i = 0; i < 200; i++)
+		ASSERT_LE(0, fcntl(fds[1], F_DUPFD_CLOEXEC, 300));
+	before = other_descriptors(getpid());
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	/* The two pipes to the copy and its pidfd */
+	EXPECT_EQ(before + 3, other_descriptors(getpid()));
+	EXPECT_EQ(0, other_descriptors(self->copy.pid));
+	child = fork();
+	if (!child) {
+		if (fcntl(file, F_GETLK, &lock))
+			_exit(1);
+		_exit(lock.l_type != F_WRLCK);
+	}
+	EXPECT_EQ(0, exit_status(child));
+	/* The copy does not keep the pipe open */
+	close_range(300, ~0U, 0);
+	close(fds[1]);
+	EXPECT_EQ(0, read(fds[0], &i, 1));
+	EXPECT_TRUE(ends_well(&self->copy));
+	EXPECT_TRUE(ends_well(&self->t));
+	close(fds[0]);
+	close(file);
+}
+
+static pid_t only_child(pid_t pid)
+{
+	int64_t end = now_ms() + PATIENCE_MS;
+	char path[64], child[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	while (now_ms() < end) {
+		if (read_text(path, child, sizeof(child)) > 0)
+			return atoi(child);
+		sleep_ms(2);
+	}
+	return -1;
+}
+
+/* A process that is made of an image of which nothing more will come */
+static pid_t import_aside(int fd)
+{
+	struct import_call c;
+	pid_t pid = fork();
+	int i;
+
+	if (pid)
+		return pid;
+	import_call_init(&c);
+	import_from_file(&c, fd);
+	for (i = 0; i < 3; i++) {
+		c.map[i].image_fd = i;
+		c.map[i].fd = i;
+	}
+	c.args.fd_map = (uintptr_t)c.map;
+	c.args.fd_map_len = i;
+	_exit(import_call(&c) < 0 ? errno : 0);
+}
+
+/* What is being made is killed with it, but is not gone while its tracer does not look */
+TEST_F(process, killed_importer_does_not_wait_for_a_tracer)
+{
+	pid_t importer, embryo;
+	struct image img;
+	size_t size;
+	void *bytes;
+	int fds[2];
+
+	start(_metadata, self, "sleeper", NULL);
+	ASSERT_EQ(NULL, image_open(&img, STORE_PIPE));
+	ASSERT_EXPORTED(&self->t, &img, 0);
+	bytes = image_bytes(&img, &size);
+	ASSERT_NE(NULL, bytes);
+	/* Less than the pipe takes, more than comes before the memory */
+	size = size / 2 < 32768 ? size / 2 : 32768;
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	importer = import_aside(fds[0]);
+	ASSERT_EQ(size, write(fds[1], bytes, size));
+	embryo = only_child(importer);
+	ASSERT_LT(0, embryo);
+	ASSERT_TRUE(proc_state_becomes(embryo, 0, 'S'));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, embryo, 0, 0)) TH_LOG("%s", strerror(errno));
+	kill(importer, SIGKILL);
+	EXPECT_TRUE(proc_state_becomes(importer, 0, 'Z'));
+	EXPECT_EQ(-SIGKILL, exit_status(embryo));
+	EXPECT_EQ(-SIGKILL, exit_status(importer));
+	EXPECT_TRUE(ends_well(&self->t));
+	close(fds[0]);
+	close(fds[1]);
+	image_close(&img);
+	free(bytes);
 }
 
 GHOST_TEST_MAIN

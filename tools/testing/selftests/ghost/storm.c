@@ -301,6 +301,7 @@ FIXTURE(storm)
 	int64_t end;
 	int done;
 	int refused;
+	int gone;
 };
 
 FIXTURE_SETUP(storm)
@@ -342,6 +343,7 @@ static bool export_once(FIXTURE_DATA(storm) *self)
 		return true;
 	}
 	self->refused++;
+	self->gone += errno == ESRCH;
 	if (is_expected(errno))
 		return true;
 	fprintf(stderr, "# export: %m: %s\n", self->img.report);
@@ -439,6 +441,8 @@ TEST_F(storm, of_everything)
 TEST_F(storm, of_execs)
 {
 	rage(_metadata, self, "execs");
+	/* It is there all the time */
+	EXPECT_EQ(0, self->gone);
 	EXPECT_NE('Z', proc_state(self->t.pid, 0) ?: 'Z');
 }
 
