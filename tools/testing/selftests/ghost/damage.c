@@ -27,6 +27,11 @@
 #include "../kselftest_harness.h"
 #include "ghost_test.h"
 
+#ifndef PR_SET_VMA
+#define PR_SET_VMA		0x53564d41
+#define PR_SET_VMA_ANON_NAME	0
+#endif
+
 #define PAGE	4096UL
 #define NOBODY	65534
 
@@ -799,6 +804,142 @@ TEST_F(image, with_another_vdso_is_refused_by_name)
 	m->vdso_size += 4096;
 	seal(rec, len, false);
 	EXPECT_REFUSED(ENOEXEC, "vDSO");
+}
+
+#define ANY_ACCESS	(GHOST_VMA_MAYREAD | GHOST_VMA_MAYWRITE | GHOST_VMA_MAYEXEC)
+
+/* Put @nr mappings of a page each behind the address space, and import that */
+static int with_mappings(FIXTURE_DATA(image) *self, int nr, const uint64_t flags[2],
+			 const char *name)
+{
+	struct {
+		struct ghost_rec_hdr hdr;
+		struct ghost_rec_vma vma;
+		char name[80];
+	} rec = { .hdr.kind = GHOST_REC_VMA };
+	size_t len = (strlen(name) + 7) & ~7UL, size = offsetof(typeof(rec), name) + len, at;
+	struct copy_of_image c;
+	struct ghost_rec_end *end;
+	int i, r, ret = 0;
+
+	take_copy(&c, self);
+	c.bytes = realloc(c.bytes, self->size + nr * size);
+	for (r = 1; r < c.n; r++)
+		if (get32(c.bytes + c.records[r]) == GHOST_REC_VMA)
+			break;
+	rec.hdr.len = size - sizeof(rec.hdr);
+	rec.vma.name_len = strlen(name);
+	memcpy(rec.name, name, strlen(name));
+	at = c.records[r];
+	splice_bytes(&c, at, 0, NULL, nr * size);
+	for (i = 0; i < nr; i++) {
+		rec.vma.start = 0x100000000 + i * PAGE;
+		rec.vma.end = rec.vma.start + PAGE;
+		rec.vma.flags = ANY_ACCESS | flags[i % 2];
+		seal((uint8_t *)&rec, size, false);
+		memcpy(c.bytes + at + i * size, &rec, size);
+	}
+	/* The last record: totals */
+	at = c.size - sizeof(*end);
+	end = (void *)(c.bytes + at);
+	end->records += nr;
+	seal((uint8_t *)end - sizeof(rec.hdr), sizeof(*end) + sizeof(rec.hdr), false);
+	if (!ftruncate(self->fd, 0) && pwrite(self->fd, c.bytes, c.size, 0) == (ssize_t)c.size)
+		ret = import_fd(&self->i, self->fd);
+	free(c.bytes);
+	return ret;
+}
+
+TEST_F(image, names_that_prctl_refuses_are_refused)
+{
+	static const char *const bad[] = { "a\nb", "a]", "[a", "a\\", "$", "`", "\033[1m", "\377" };
+	static const uint64_t flags[2] = { GHOST_VMA_READ, GHOST_VMA_READ };
+	void *p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int i;
+	pid_t pid;
+
+	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, PAGE, "good"))
+		SKIP(return, "no names of anonymous memory");
+	pid = with_mappings(self, 1, flags, "good name: 1");
+	ASSERT_LT(0, pid) TH_LOG("%s", self->i.report);
+	EXPECT_TRUE(kill_copy(pid));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-1, with_mappings(self, 1, flags, bad[i])) TH_LOG("name %u", i);
+		EXPECT_EQ(EBADMSG, errno) TH_LOG("%s", self->i.report);
+		EXPECT_NE(NULL, strstr(self->i.report, "name")) TH_LOG("%s", self->i.report);
+		EXPECT_FALSE(has_children());
+	}
+}
+
+#define MAP_COUNT	"/proc/sys/vm/max_map_count"
+
+/*
+ * All are one mapping, as long as nothing is locked or protected, and so there may be any
+ * number of them. What is to be done to them later is not one.
+ */
+TEST_F(image, more_mappings_than_there_may_be_are_refused)
+{
+	static const uint64_t sorts[][2] = {
+		{ GHOST_VMA_LOCKED, GHOST_VMA_LOCKED | GHOST_VMA_LOCKONFAULT },
+		{ GHOST_VMA_ACCOUNT, GHOST_VMA_ACCOUNT | GHOST_VMA_READ },
+	};
+	char old[32];
+	unsigned int i;
+
+	ASSERT_LT(0, read_text(MAP_COUNT, old, sizeof(old)));
+	ASSERT_EQ(0, write_text(MAP_COUNT, "1000"));
+	for (i = 0; i < ARRAY_SIZE(sorts); i++) {
+		EXPECT_EQ(-1, with_mappings(self, 3000, sorts[i], ""));
+		EXPECT_EQ(ENOMEM, errno);
+		EXPECT_NE(NULL, strstr(self->i.report, "one mapping too many"))
+			TH_LOG("%s", self->i.report);
+		EXPECT_FALSE(has_children());
+	}
+	EXPECT_EQ(0, write_text(MAP_COUNT, old));
+}
+
+TEST_F(image, padding_and_unknown_bits_are_refused)
+{
+	struct ghost_image_hdr *hdr = (void *)self->bytes;
+	struct ghost_rec_pages *pages;
+	struct ghost_rec_shm *shm;
+	uint8_t *rec;
+	size_t len;
+
+	hdr->pad = 1;
+	seal(self->bytes, hdr->hdr_len, true);
+	EXPECT_REFUSED(EBADMSG, "header");
+	hdr->pad = 0;
+	seal(self->bytes, hdr->hdr_len, true);
+
+	rec = find_record(self, GHOST_REC_PAGES, &len);
+	ASSERT_NE(NULL, rec);
+	pages = (void *)(rec + sizeof(struct ghost_rec_hdr));
+	pages->pad = 1;
+	seal(rec, len, false);
+	EXPECT_REFUSED(EBADMSG, "pages");
+	pages->pad = 0;
+	pages->run[0] |= 1 << 10;
+	seal(rec, len, false);
+	EXPECT_REFUSED(EBADMSG, "page");
+	pages->run[0] &= ~(1ULL << 10);
+	seal(rec, len, false);
+
+	rec = find_record(self, GHOST_REC_SHM_PAGES, &len);
+	ASSERT_NE(NULL, rec);
+	pages = (void *)(rec + sizeof(struct ghost_rec_hdr));
+	pages->run[0] |= GHOST_PAGES_HUGE;
+	seal(rec, len, false);
+	EXPECT_REFUSED(EBADMSG, "page");
+	pages->run[0] &= ~GHOST_PAGES_HUGE;
+	seal(rec, len, false);
+
+	rec = find_record(self, GHOST_REC_SHM, &len);
+	ASSERT_NE(NULL, rec);
+	shm = (void *)(rec + sizeof(struct ghost_rec_hdr));
+	shm->flags = GHOST_SHM_NORESERVE << 1;
+	seal(rec, len, false);
+	EXPECT_REFUSED(EOPNOTSUPP, "flag");
 }
 
 /* What a newer kernel may write */

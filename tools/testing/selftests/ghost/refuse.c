@@ -1485,6 +1485,50 @@ TEST_F(check, lists_descriptors_that_are_not_in_the_fd_map)
 	EXPECT_FALSE(reported(self->e.report, "fd 0", "pipe")) TH_LOG("%s", self->e.report);
 }
 
+/* One mapping cut into so many */
+TARGET(pieces_of_shared_memory)
+{
+	size_t i, n = atol(arg);
+	char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	check_errno(p != MAP_FAILED);
+	for (i = 0; i < n; i += 2)
+		check_errno(!mprotect(p + i * PAGE, PAGE, PROT_READ));
+	ready();
+	return verdict();
+}
+
+/* Milliseconds that a check takes */
+static int64_t time_of_check(struct __test_metadata *_metadata, FIXTURE_DATA(check) *self,
+			     const char *pieces)
+{
+	struct target_options o = { .arg = pieces };
+	int64_t best = INT64_MAX, start, ms;
+	int i;
+
+	ASSERT_EQ(0, target_start(&self->t, "pieces_of_shared_memory", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_TRUE(target_sleeps_in(&self->t, 0, __NR_read));
+	for (i = 0; i < 3; i++) {
+		export_call_init(&self->e, &self->t);
+		self->e.args.flags = GHOST_EXPORT_CHECK;
+		start = now_ms();
+		EXPECT_EQ(0, export_call(&self->e)) TH_LOG("%s", self->e.report);
+		ms = now_ms() - start;
+		best = ms < best ? ms : best;
+	}
+	target_end(&self->t);
+	return best;
+}
+
+TEST_F(check, takes_time_for_each_piece_of_shared_memory_but_not_for_its_square)
+{
+	int64_t few = time_of_check(_metadata, self, "5000");
+	int64_t many = time_of_check(_metadata, self, "20000");
+
+	EXPECT_GT(8 * few + 200, many) TH_LOG("%lld ms, %lld ms", (long long)few, (long long)many);
+}
+
 TARGET(hundreds)
 {
 	int i;
