@@ -306,8 +306,10 @@ static int check_mm_state(struct ghost *g, struct mm_struct *mm, struct task_str
 	if (mm->user_ns != current_user_ns())
 		ret = ret ?: refuse_mm(g, "of another user namespace");
 #ifdef CONFIG_MEMBARRIER
+#ifdef CONFIG_MEMBARRIER
 	if (atomic_read(&mm->membarrier_state))
 		ret = ret ?: refuse_mm(g, "membarrier registration");
+#endif
 #endif
 	if (mm->def_flags & ~(VM_LOCKED_MASK | VM_NOHUGEPAGE))
 		ret = ret ?: refuse_mm(g, "default mapping flags");
@@ -527,6 +529,9 @@ static int switch_mm_to(struct mm_struct *mm)
 	bool fresh = !mm->binfmt;
 	int ret;
 
+	/* PR_SET_MEMORY_MERGE of the importer; an export refuses it, so the process had none */
+	if (fresh)
+		clear_bit(MMF_VM_MERGE_ANY, &mm->flags);
 	arch_ghost_leave_mm();
 
 	sched_mm_cid_before_execve(current);
