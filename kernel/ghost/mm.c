@@ -306,10 +306,8 @@ static int check_mm_state(struct ghost *g, struct mm_struct *mm, struct task_str
 	if (mm->user_ns != current_user_ns())
 		ret = ret ?: refuse_mm(g, "of another user namespace");
 #ifdef CONFIG_MEMBARRIER
-#ifdef CONFIG_MEMBARRIER
 	if (atomic_read(&mm->membarrier_state))
 		ret = ret ?: refuse_mm(g, "membarrier registration");
-#endif
 #endif
 	if (mm->def_flags & ~(VM_LOCKED_MASK | VM_NOHUGEPAGE))
 		ret = ret ?: refuse_mm(g, "default mapping flags");
