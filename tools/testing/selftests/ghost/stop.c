@@ -23,6 +23,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
@@ -39,6 +40,9 @@
 
 #ifndef __NR_epoll_pwait2
 #define __NR_epoll_pwait2	441
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE	67
 #endif
 #ifndef __NR_futex_waitv
 #define __NR_futex_waitv	449
@@ -2344,6 +2348,21 @@ TEST_F(process, import_has_nothing_to_do_with_the_importers_descriptors)
 	EXPECT_TRUE(ends_well(&self->t));
 	close(fds[0]);
 	close(file);
+}
+
+/* PR_SET_MEMORY_MERGE would be in the way of an export of the copy */
+TEST_F(process, import_does_not_take_over_the_importers_memory_merging)
+{
+	start(_metadata, self, "sleeper", NULL);
+	ASSERT_EQ(NULL, image_open(&self->img, STORE_PIPE));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
+		SKIP(return, "no PR_SET_MEMORY_MERGE: %s", strerror(errno));
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	ASSERT_TRUE(target_sleeps_in(&self->copy, 0, SYS_read));
+	ASSERT_EXPORTED(&self->copy, &self->img, 0);
+	EXPECT_TRUE(ends_well(&self->copy));
+	EXPECT_TRUE(ends_well(&self->t));
 }
 
 static pid_t only_child(pid_t pid)
