@@ -529,6 +529,24 @@ TEST_F(basic, two_images_of_one_process_have_the_same_length)
 	EXPECT_UNDISTURBED();
 }
 
+TEST_F(basic, module_moves_the_file_position_along)
+{
+	const char *why;
+	off_t end;
+
+	image_close(&self->img);
+	why = image_open(&self->img, STORE_MODULE);
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	end = lseek(self->img.fd, 0, SEEK_CUR);
+	EXPECT_LT(0, end);
+	EXPECT_EQ(end, lseek(self->img.fd, 0, SEEK_END));
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	EXPECT_EQ(end, lseek(self->img.fd, 0, SEEK_CUR));
+	EXPECT_UNDISTURBED();
+}
+
 TEST_F(basic, image_can_be_synced)
 {
 	const char *why;

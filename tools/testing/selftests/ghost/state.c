@@ -2472,6 +2472,61 @@ TEST_F(life, kept_ghost_is_not_above_the_limits_of_the_importer)
 	EXPECT_TRUE(ends_well(&self->copy));
 }
 
+/* Keep a ghost in a user namespace of its own. Says which descriptor it is; -1: failed. */
+static int keep_in_user_namespace(FIXTURE_DATA(life) *self)
+{
+	if (setgroups(0, NULL) || unshare(CLONE_NEWUSER) ||
+	    write_text("/proc/self/setgroups", "deny") ||
+	    write_text("/proc/self/uid_map", "0 0 1") ||
+	    write_text("/proc/self/gid_map", "0 0 1")) {
+		perror("# user namespace");
+		return -1;
+	}
+	if (get_ready(&self->t, "sleeper", NULL) ||
+	    !target_sleeps_in(&self->t, ANY_THREAD, __NR_read) ||
+	    export_target(&self->t, &self->img, 0)) {
+		fprintf(stderr, "# export: %m: %s\n", self->img.report);
+		return -1;
+	}
+	return self->img.fd;
+}
+
+TEST_F(life, copy_is_of_the_user_namespace_of_the_importer)
+{
+	int ready[2], done[2], fd, status;
+	struct export_call e;
+	pid_t pid;
+	char c;
+
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(done, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		close(done[1]);
+		fd = keep_in_user_namespace(self);
+		status = write(ready[1], &fd, sizeof(fd)) != sizeof(fd) || read(done[0], &c, 1);
+		target_end(&self->t);
+		_exit(status);
+	}
+	close(ready[1]);
+	close(done[0]);
+	ASSERT_EQ(sizeof(fd), read(ready[0], &fd, sizeof(fd)));
+	ASSERT_LE(0, fd);
+	self->img.fd = syscall(SYS_pidfd_getfd, pidfd_open_pid(pid), fd, 0);
+	ASSERT_LE(0, self->img.fd);
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	/* Else it would be refused */
+	export_call_init(&e, &self->copy);
+	e.args.flags = GHOST_EXPORT_CHECK;
+	EXPECT_EQ(0, export_call(&e)) TH_LOG("%s", e.report);
+	ASSERT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(ends_well(&self->copy));
+	close(ready[0]);
+	close(done[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 /* The image goes on being written when the process, which runs on, is long gone */
 TEST_F(life, pipe_of_the_original_ends_while_its_image_is_written)
 {
