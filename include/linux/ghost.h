@@ -125,7 +125,7 @@ static inline void ghost_clear_sleep(void)
 	current->ghost_sleep.noted = false;
 }
 
-void __ghost_exit_to_user_mode(struct pt_regs *regs);
+void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work);
 
 /**
  * ghost_exit_to_user_mode() - the ghost point
@@ -140,10 +140,8 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs);
  */
 static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 {
-	if (ti_work & _TIF_GHOST)
-		__ghost_exit_to_user_mode(regs);
-	else if (ti_work & (_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL))
-		ghost_clear_sleep();
+	if (ti_work & (_TIF_GHOST | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL))
+		__ghost_exit_to_user_mode(regs, ti_work);
 }
 
 void __ghost_bound_hrtimer(struct hrtimer *timer);

@@ -230,10 +230,14 @@ static void ghost_park(struct pt_regs *regs)
 }
 
 /* The ghost point; see ghost_exit_to_user_mode() */
-void __ghost_exit_to_user_mode(struct pt_regs *regs)
+void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 {
 	struct ghost_thread *gt;
 
+	if (!(ti_work & _TIF_GHOST)) {
+		ghost_clear_sleep();
+		return;
+	}
 	/*
 	 * A record with work to do is current's own and stays. One that somebody else has filled
 	 * while current was stopped may be gone as soon as the lock is let go.
