@@ -457,24 +457,6 @@ static void ghost_that_was_not_installed_is_given_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, open_memory(&res, false, fd, 0), -EBADF);
 }
 
-static void kept_ghost_holds_no_file(struct kunit *test)
-{
-	struct file *file = shmem_file_setup("ghost_test", 0, 0);
-	struct ghost *g = test->priv;
-	struct ghost_resource res = {};
-	u32 ref;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_EXPECT_EQ(test, ghost_ref_add(g, file, &ref), 0);
-	KUNIT_EXPECT_EQ(test, file_count(file), 2);
-	KUNIT_ASSERT_EQ(test, open_memory(&res, true, -1, 0), 0);
-	KUNIT_EXPECT_EQ(test, res.ops->keep(&res, g), 0);
-	KUNIT_EXPECT_EQ(test, file_count(file), 1);
-	ghost_resource_close(&res);
-	flush_delayed_fput();
-	fput(file);
-}
-
 static void descriptor_of_another_kind_is_refused(struct kunit *test)
 {
 	struct ghost_resource res = {};
@@ -500,7 +482,6 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(kept_ghost_is_found_by_its_descriptor),
 	KUNIT_CASE(kept_ghost_counts_as_a_process),
 	KUNIT_CASE(ghost_that_was_not_installed_is_given_back),
-	KUNIT_CASE(kept_ghost_holds_no_file),
 	KUNIT_CASE(descriptor_of_another_kind_is_refused),
 	{}
 };

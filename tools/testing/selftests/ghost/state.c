@@ -2527,6 +2527,21 @@ TEST_F(life, copy_is_of_the_user_namespace_of_the_importer)
 	EXPECT_EQ(0, status);
 }
 
+TEST_F(life, kept_ghost_does_not_hold_the_pipes_of_the_original)
+{
+	struct pollfd poll_out = { .events = POLLIN };
+
+	START("sleeper", NULL);
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	poll_out.fd = dup(self->t.out);
+	ASSERT_EQ(0, target_wake(&self->t));
+	EXPECT_TRUE(ends_well(&self->t));
+	EXPECT_EQ(1, poll(&poll_out, 1, 10000));
+	EXPECT_EQ(POLLHUP, poll_out.revents);
+	close(poll_out.fd);
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+}
+
 /* The image goes on being written when the process, which runs on, is long gone */
 TEST_F(life, pipe_of_the_original_ends_while_its_image_is_written)
 {
