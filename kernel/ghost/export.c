@@ -68,13 +68,13 @@ static int check_once(struct ghost *g)
 		ret = ghost_check_kinds(g, p);
 	/*
 	 * It may have become a privileged program meanwhile, if only for a while: then nothing
-	 * must be said of it. An exec by another thread has ended this one.
+	 * must be said of it. An exec by another thread has ended this one, or is about to.
 	 */
 	if (check_permission(g, p)) {
 		ghost_unreport(g);
 		ret = check_permission(g, p) ?: -EPERM;
 	} else if ((ret || g->refused) &&
-		   (!pid_alive(p) || READ_ONCE(p->self_exec_id) != exec_id)) {
+		   (READ_ONCE(p->flags) & PF_EXITING || READ_ONCE(p->self_exec_id) != exec_id)) {
 		ghost_unreport(g);
 		ret = 1;
 	}
