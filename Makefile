@@ -31,13 +31,13 @@ payload: build
 check: tree
 	@$(S)/check
 
-test: tree
+test: deps tree
 	@$(S)/test
 
 demo: deps tree
 	@$(S)/demo
 
-bench: tree
+bench: deps tree
 	@$(S)/bench
 
 mails: tree
