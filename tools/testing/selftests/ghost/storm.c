@@ -166,11 +166,12 @@ static bool is_queued(const sigset_t *set, int value)
 	return false;
 }
 
+static atomic_int numbers;
+
 static void *signals_to_itself(void *unused)
 {
 	struct sigaction sa = { .sa_sigaction = note_value, .sa_flags = SA_SIGINFO };
 	struct timespec ts = { 0, 100000 };
-	static atomic_int numbers;
 	sigset_t set;
 	int value;
 
