@@ -59,6 +59,14 @@ static void *threads_come_and_go(void *unused)
 	return unused;
 }
 
+/* With a child it cannot be exported */
+static int pause_ms;
+
+static void childless(void)
+{
+	sleep_ms(2 + rand() % (2 * pause_ms + 1));
+}
+
 static void *forks(void *unused)
 {
 	int status;
@@ -75,7 +83,7 @@ static void *forks(void *unused)
 		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
 		    WEXITSTATUS(status) != 3)
 			wrong("child %d ends with %#x", pid, status);
-		sleep_ms(2);		/* with a child it cannot be exported */
+		childless();
 	}
 	return unused;
 }
@@ -91,7 +99,7 @@ static void *vforks(void *unused)
 			_exit(4);
 		if (pid > 0 && (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 4))
 			wrong("child of vfork ends with %#x", status);
-		sleep_ms(2);
+		childless();
 	}
 	return unused;
 }
@@ -251,6 +259,7 @@ static void until_told(void)
 		void *(*run[])(void *) = { __VA_ARGS__ };		\
 		unsigned int i;						\
 									\
+		pause_ms = arg ? atoi(arg) : 0;				\
 		for (i = 0; i < ARRAY_SIZE(run); i++)			\
 			start(run[i], NULL);				\
 		say("ready");						\
@@ -323,8 +332,8 @@ TARGET(ends)
 	for (i = 0; i < 4; i++)
 		start(i & 1 ? sleeps : computes, NULL);
 	say("ready");
-	sleep_ms(n % 32);
-	if (n & 32)
+	sleep_ms(n / 2);
+	if (n & 1)
 		_exit(33);
 	exit(33);
 }
@@ -417,11 +426,32 @@ static bool copy_once(FIXTURE_DATA(storm) *self)
 	return ok;
 }
 
+/* How long an export takes here: chance must leave as much time for it, debug kernel or not */
+static int export_ms(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *self)
+{
+	int64_t took = 0;
+	int i;
+
+	ASSERT_EQ(0, target_start(&self->t, "quiet", NULL));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	for (i = 0; i < 3; i++) {
+		took = now_ms();
+		ASSERT_EQ(0, export_target(&self->t, &self->img, 0));
+		took = now_ms() - took;
+	}
+	target_end(&self->t);
+	return took + 1;
+}
+
 static void rage(struct __test_metadata *_metadata, FIXTURE_DATA(storm) *self, const char *name)
 {
+	struct target_options o;
 	int done = 0;
+	char arg[16];
 
-	ASSERT_EQ(0, target_start(&self->t, name, NULL));
+	snprintf(arg, sizeof(arg), "%d", export_ms(_metadata, self));
+	o = (struct target_options) { .arg = arg };
+	ASSERT_EQ(0, target_start(&self->t, name, strcmp(name, "execs") ? &o : NULL));
 	ASSERT_TRUE(target_says(&self->t, "ready"));
 	/* On a slow machine it takes longer to come upon a moment without obstacles */
 	while (blows(self) || (!self->done && now_ms() < self->end + PATIENCE_MS)) {
@@ -495,9 +525,10 @@ TEST_F(storm, of_exits)
 	struct target_options o;
 	int status, rounds = 0;
 	char arg[16];
+	int max_ms = 32 + 2 * export_ms(_metadata, self);
 
 	for (; blows(self); rounds++) {
-		snprintf(arg, sizeof(arg), "%lu", random_next(&self->random) % 64);
+		snprintf(arg, sizeof(arg), "%lu", random_next(&self->random) % (2 * max_ms));
 		o = (struct target_options) { .arg = arg };
 		ASSERT_EQ(0, target_start(&self->t, "ends", &o));
 		ASSERT_TRUE(target_says(&self->t, "ready"));
