@@ -1578,13 +1578,17 @@ TEST_F(process, threads_in_many_calls_see_nothing)
 	ASSERT_TRUE(target_says(&self->t, "ready"));
 	for (round = 0; round < 5; round++) {
 		sleep_ms(400);
+		/* On a slow machine some are done in the later rounds, or all of them */
+		if (round && export_target(&self->t, &self->img, 0)) {
+			EXPECT_EQ(ESRCH, errno) TH_LOG("%s", self->img.report);
+			break;
+		}
+		if (round)
+			continue;
 		ASSERT_EXPORTED(&self->t, &self->img, 0);
-		/* On a slow machine some are done in the later rounds */
-		if (!round)
-			EXPECT_EQ(ARRAY_SIZE(at_once) + 1, self->img.stats.threads);
-		if (round == 2)
-			ASSERT_EQ(0, import_target(&self->copy, &self->t, &self->img, 0, &env.fd))
-				TH_LOG("import: %s: %s", strerror(errno), self->img.report);
+		EXPECT_EQ(ARRAY_SIZE(at_once) + 1, self->img.stats.threads);
+		ASSERT_EQ(0, import_target(&self->copy, &self->t, &self->img, 0, &env.fd))
+			TH_LOG("import: %s: %s", strerror(errno), self->img.report);
 	}
 	EXPECT_TRUE(target_says(&self->t, "ok"));
 	ASSERT_EQ(0, target_wait(&self->t, &status));
