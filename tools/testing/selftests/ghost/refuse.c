@@ -1523,8 +1523,8 @@ static int64_t time_of_check(struct __test_metadata *_metadata, FIXTURE_DATA(che
 
 TEST_F(check, takes_time_for_each_piece_of_shared_memory_but_not_for_its_square)
 {
-	int64_t few = time_of_check(_metadata, self, "5000");
-	int64_t many = time_of_check(_metadata, self, "20000");
+	int64_t few = time_of_check(_metadata, self, "2000");
+	int64_t many = time_of_check(_metadata, self, "8000");
 
 	EXPECT_GT(8 * few + 200, many) TH_LOG("%lld ms, %lld ms", (long long)few, (long long)many);
 }
