@@ -77,7 +77,6 @@ static void ghost_free(struct ghost *g)
 		if (g->fd_map[i].file)
 			fput(g->fd_map[i].file);
 	kvfree(g->fd_map);
-	ghost_free_files(g);
 	ghost_late_free(g);
 	if (g->embryo)
 		put_task_struct(g->embryo);
