@@ -311,9 +311,14 @@ static int64_t import_once(struct image *img)
 	return begin;
 }
 
-/* What was done before must not run beside what is measured: writing back, a child's start */
-static void settle(void)
+/*
+ * Before each measurement. Both fork() and a stop take the right to write from each page, and
+ * are quicker where the one before has done so: let each find the same. And what was done before
+ * must not run beside what is measured: writing back, a child's start.
+ */
+static void prepare(void)
 {
+	tell('t');
 	sync();
 	poll(NULL, 0, 100);
 }
@@ -346,8 +351,10 @@ static void ratios(long mb, int rounds)
 	import_once(&memory_img);
 	tell('t');
 	for (i = 0; i < rounds; i++) {
-		add(&forks, tell('f'));
 		image_close(&memory_img);
+		prepare();
+		add(&forks, tell('f'));
+		prepare();
 		export_to(&memory_img);
 		add(&stops, memory_img.stats.stop_ns);
 		add(&parks, memory_img.stats.park_ns);
@@ -359,13 +366,12 @@ static void ratios(long mb, int rounds)
 		add(&copies, tell('m'));
 	}
 	for (i = 0; i < (rounds + 2) / 3; i++) {
-		settle();
+		prepare();
 		export_to(&file_img);
 		add(&stops_file, file_img.stats.stop_ns);
 		add(&exports_file, file_img.stats.total_ns);
 		bytes = file_img.stats.bytes;
 		add(&imports_file, import_once(&file_img));
-		tell('t');
 		if (ftruncate(pipe_img.fd, 0) && errno != EINVAL)
 			die("pipe", "");
 		add(&writes, tell('w'));
@@ -388,7 +394,7 @@ static void ratios(long mb, int rounds)
 			_exit(0);
 		}
 		close(fds[0]);
-		settle();
+		prepare();
 		export_call_init(c, &target);
 		export_to_file(c, fds[1]);
 		if (export_call(c) < 0)
@@ -397,7 +403,6 @@ static void ratios(long mb, int rounds)
 		close(fds[1]);
 		waitpid(reader, NULL, 0);
 		free(c);
-		tell('t');
 	}
 	times("fork", &forks);
 	times("stop", &stops);
