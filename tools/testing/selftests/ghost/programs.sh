@@ -18,7 +18,7 @@
 #	GHOST_PROGRAMS="..."	only these
 
 set -u
-ghost=${GHOST:-$(command -v ghost || echo /payload/ghost)}
+ghost=${GHOST:-$(command -v ghost)}
 repeat=${GHOST_REPEAT:-3}
 restarts=${GHOST_RESTARTS:-2}
 seed=${GHOST_SEED:-$((RANDOM * 32768 + RANDOM))}
