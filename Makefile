@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# ghost: checkpoint, restart and migration of processes for Linux 6.12.
+# ghost: checkpoint and restart of processes for Linux 6.12.
 # This Makefile drives the repository; `make help` lists what it can do.
 
 export OUT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ghost
