@@ -19,7 +19,7 @@ help:
 deps:
 	@$(S)/deps
 
-tree:
+tree: deps
 	@$(S)/tree
 
 build: tree
@@ -31,13 +31,13 @@ payload: build
 check: tree
 	@$(S)/check
 
-test: deps tree
+test: tree
 	@$(S)/test
 
-demo: deps tree
+demo: tree
 	@$(S)/demo
 
-bench: deps tree
+bench: tree
 	@$(S)/bench
 
 mails: tree

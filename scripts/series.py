@@ -21,6 +21,13 @@ class Bad(Exception):
     """Something the user has to mend: a message of one line."""
 
 
+def need(*tools):
+    """Are these programs there?"""
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Bad(f"{tool} is missing; run: make deps")
+
+
 class Patch:
     """A change to existing files: patches/NAME, a git mail."""
 
@@ -114,10 +121,13 @@ def read_series():
 def overlay_files():
     """All files of the repository that land in the kernel tree."""
     if os.path.exists(os.path.join(REPO, ".git")):
-        listed = subprocess.run(
+        need("git")
+        done = subprocess.run(
             ["git", "-C", REPO, "ls-files", "-z", "-co", "--exclude-standard", "--", *OVERLAY],
-            stdout=subprocess.PIPE, check=True, text=True).stdout.split("\0")
-        names = [n for n in listed if n]
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise Bad(f"git ls-files failed: {' / '.join(done.stderr.strip().splitlines())}")
+        names = [n for n in done.stdout.split("\0") if n]
     else:
         names = [os.path.relpath(os.path.join(folder, name), REPO)
                  for top in OVERLAY
@@ -140,6 +150,7 @@ def apply_patches(base, scratch, steps):
             if not os.path.exists(copy):
                 shutil.copy2(have, copy)
     if patches:
+        need("quilt", "patch")
         env = dict(os.environ, QUILT_PATCHES=os.path.join(REPO, "patches"),
                    QUILT_SERIES=os.path.join(REPO, "series"))
         done = subprocess.run(["quilt", "--quiltrc", "-", "push", "-a", "--fuzz=0"],
