@@ -83,33 +83,51 @@ reference()
 	printf '   undisturbed: %s (%d ms)\n' "$(tail -n 1 "$name.ref")" "$took"
 }
 
-# demonstrate NAME COMMAND...
+# resumed NAME OUTPUT WHAT: the output of a copy; what the original had printed before its
+# checkpoint is not printed again
+resumed()
+{
+	head -c "-$(stat -c %s "$2")" "$1.ref" > "$1.whole"
+	cat "$2" >> "$1.whole"
+	compare "$1.ref" "$1.whole" "$3"
+}
+
+# demonstrate NAME COMMAND...; sets row: what it cost
 demonstrate()
 {
-	local name=$1 line i
+	local name=$1 line i rss image stop out in disk_stop disk_out disk_in
 	shift
 	reference "$name" "$@"
 	start "$name" "$@"
-	sleep "$(printf '%d.%03d' $((took / 2 / 1000)) $((took / 2 % 1000)))"
+	# Early enough for it to be there still when the image is on the disk
+	sleep "$(printf '%d.%03d' $((took / 3 / 1000)) $((took / 3 % 1000)))"
 	rss=$(rss_kb $pid)
 
-	"$ghost" checkpoint $pid -o "$name.img" || die "$name cannot be checkpointed"
-	printf '   to disk, while it runs on: %s, %d KB\n' "$name.img" \
-		$(($(stat -c %s "$name.img") / 1024))
+	line=$("$ghost" checkpoint -v --sync $pid -o "$name.img" 2>&1) ||
+		die "$name cannot be checkpointed: $line"
+	image=$(($(stat -c %s "$name.img") / 1024))
+	printf '   to disk, while it runs on: %s, %d KB\n' "$name.img" $image
+	# ... stopped for S.SSS ms of E.EEE ms
+	read -r disk_stop disk_out <<< "$(sed -n \
+		's/.*stopped for \([0-9.]*\) ms of \([0-9.]*\) ms$/\1 \2/p' <<< "$line" | tr -d .)"
+	[ -n "$disk_out" ] || die "what a checkpoint cost is not in: $line"
+
 	line=$("$here/snap" $pid "$copies" "$name.copy") || die "$name: no copies from memory"
+	# bytes B pages P stop_us S export_us E import_us I
+	read -r _ _ _ _ _ stop _ out _ in <<< "$line"
 	wait $pid || die "$name does not end well"
 	wait $cat
 	compare "$name.ref" "$name.out" "the original"
 	for i in $(seq "$copies"); do
-		# What it had printed before is not printed again by a copy
-		head -c "-$(stat -c %s "$name.copy.$i")" "$name.ref" > "$name.whole"
-		cat "$name.copy.$i" >> "$name.whole"
-		compare "$name.ref" "$name.whole" "copy $i from memory"
+		resumed "$name" "$name.copy.$i" "copy $i from memory"
 	done
+
+	line=$("$here/snap" 0 1 "$name.disk" "$name.img" < /dev/null) ||
+		die "$name: no copy from disk"
+	read -r _ _ _ _ _ _ _ _ _ disk_in <<< "$line"
+	resumed "$name" "$name.disk.1" "copy from disk"
 	restart "$name"
-	# bytes B pages P stop_us S export_us E import_us I
-	read -r _ _ _ pages _ stop _ export _ import <<< "$line"
-	row="$name $rss $((pages * 4)) $stop $export $import $(stat -c %s "$name.img")"
+	row="${rss:--} $image $stop $out $in $((10#$disk_stop)) $((10#$disk_out)) $disk_in"
 }
 
 # All that the image NAME.img can do
@@ -120,16 +138,14 @@ restart()
 		begin=$(now_ms)
 		"$ghost" restart -q "$name.img" < /dev/null > "$name.again" ||
 			die "$name cannot be restarted"
-		head -c "-$(stat -c %s "$name.again")" "$name.ref" > "$name.whole"
-		cat "$name.again" >> "$name.whole"
 		took=$(($(now_ms) - begin))
-		compare "$name.ref" "$name.whole" "restart $i from disk ($took ms to its end)"
+		resumed "$name" "$name.again" "restart $i from disk ($took ms to its end)"
 	done
 }
 
 first()
 {
-	local n row table=()
+	local n row format table=()
 	rm -rf "${dir:?}"/*.img
 	# On the disk that stays: an image remembers which files it needs
 	cp "$here/mgs" . || die "there is no mgs"
@@ -153,22 +169,26 @@ first()
 	for n in $sizes; do
 		say "Modified Gram-Schmidt, $n x $n"
 		demonstrate "mgs-$n" ./mgs "$n"
-		table+=("$n $row")
+		table+=("mgs $n $row")
 	done
 	say "python3 primes.py"
 	demonstrate python "$python" primes.py
-	table+=("- $row")
+	table+=("python - $row")
 
 	say "What it cost"
-	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' program size resident private image \
-		stop export import
-	printf '%-10s %6s %12s %12s %12s %10s %10s %10s\n' "" "" "KB" "KB" "bytes" "us" "us" "us"
+	printf '%-7s  %6s  %8s  %8s   %-28s   %-28s\n' \
+		program matrix resident image "memory ghost (us)" "image on disk (us)"
+	format='%-7s  %6s  %8s  %8s   %8s  %8s  %8s   %8s  %8s  %8s\n'
+	# shellcheck disable=SC2059
+	printf "$format" "" size memory size stop export import stop export import
+	# shellcheck disable=SC2059
+	printf "$format" "" "" KB KB "time" "time" "time" "time" "time" "time"
 	for row in "${table[@]}"; do
-		read -r n name rss private stop export import bytes <<< "$row"
-		printf '%-10s %6s %12d %12d %12d %10d %10d %10d\n' "$name" "$n" "$rss" "$private" \
-			"$bytes" "$stop" "$export" "$import"
+		# shellcheck disable=SC2059,SC2086
+		printf "$format" $row
 	done
-	echo "stop: the time that the process stood still; export and import: to and from memory."
+	echo "Stop time: the process stood still. Export time: until the ghost was kept, or the"
+	echo "image on stable storage. Import time: until the copy was there; the image was cached."
 }
 
 after_reboot()

@@ -3,10 +3,11 @@
  * Take a process out while it runs and put it back several times, and say what it cost
  *
  *	snap PID COPIES PREFIX [FILE]
+ *	snap 0 COPIES PREFIX FILE
  *
- * The ghost is in memory, or in FILE. The standard descriptors of the process lie outside if
- * they are pipes, sockets or terminals. Copy N writes to PREFIX.N. Waits for all of them and
- * prints one line:
+ * The ghost is in memory, or in FILE; with 0 nothing is taken out, FILE is an image. The
+ * standard descriptors of the process lie outside if they are pipes, sockets or terminals. Copy
+ * N writes to PREFIX.N. Waits for all of them and prints one line:
  *
  *	bytes B pages P stop_us S export_us E import_us I
  *
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 	int copies, n, k, file = -1, status, failed = 0;
 	pid_t pid, *pids;
 
-	if (argc < 4) {
+	if (argc < 4 || (argc < 5 && !atoi(argv[1]))) {
 		fprintf(stderr, "usage: %s PID COPIES PREFIX [FILE]\n", argv[0]);
 		return 2;
 	}
@@ -99,22 +100,25 @@ int main(int argc, char **argv)
 	copies = atoi(argv[2]);
 	pids = calloc(copies + 1, sizeof(*pids));
 	export_call_init(&e, NULL);
-	e.args.pidfd = pidfd_open_pid(pid);
-	if (e.args.pidfd < 0)
-		return fail(argv[1], "");
-	n = map_outside(outside, pid);
+	if (pid) {
+		e.args.pidfd = pidfd_open_pid(pid);
+		if (e.args.pidfd < 0)
+			return fail(argv[1], "");
+	}
+	/* What an image has outside is taken to be what we have of that kind */
+	n = map_outside(outside, pid ? pid : getpid());
 	memcpy(e.map, outside, sizeof(outside));
 	e.args.fd_map = (uintptr_t)e.map;
 	e.args.fd_map_len = n;
 	if (argc > 4) {
-		file = open(argv[4], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		file = open(argv[4], O_RDWR | O_CLOEXEC | (pid ? O_CREAT | O_TRUNC : 0), 0600);
 		if (file < 0)
 			return fail(argv[4], "");
 		export_to_file(&e, file);
 	} else {
 		export_to_memory(&e);
 	}
-	if (export_call(&e) < 0)
+	if (pid && export_call(&e) < 0)
 		return fail("export", e.report);
 	for (k = 0; k < copies; k++) {
 		import_call_init(&i);
