@@ -11,6 +11,23 @@ OUT=$(readlink -f "$OUT")
 export OUT
 PATH=$PATH:/usr/sbin:/sbin
 
+# A folder that was empty is ours from then on: this file says so, and nothing is removed
+# from a folder without it. One from before there was this file is known by its links, if
+# nothing else is in it.
+marker=$OUT/.ghost-out
+out_is_ours()
+{
+	local names
+	names=$(ls -A "$OUT")
+	[ -n "$names" ] || return 0
+	[[ $(readlink "$OUT/src") == src-* && $(readlink "$OUT/tree") == src/tree ]] &&
+		! grep -qvxE -e 'src|tree|log|mails|results|ccache|vm|kvm-probe\.json' \
+			-e 'src-.*|vm-.*|build-.*|payload.*|rootfs.*|demo.*' <<< "$names"
+}
+if [ ! -e "$marker" ] && out_is_ours; then
+	echo "Made by the scripts of ghost; make distclean removes what is here." > "$marker"
+fi
+
 die()
 {
 	echo "${0##*/}: $*" >&2
