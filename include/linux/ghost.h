@@ -72,23 +72,27 @@ int ghost_resource_params(void *dst, size_t ksize, size_t min, const void *src, 
 
 /**
  * struct ghost_file_ops - how files of one sort are carried
- * @list: registered ones
+ * @owner: module that is pinned while one of the callbacks runs
  * @type: GHOST_FILE_* in the image
- * @match: is this file of the sort? Sleeps, no lock is held
+ * @match: is this file of the sort? No file is of two
  * @check: refuse what cannot be carried of it; @what says whose file it is ("fd 7"),
  *	@name is its name. The file may be in use
  * @open: make the open file again from its record and its path; ERR_PTR on failure,
  *	which has been reported then
+ *
+ * All callbacks run in process context and may sleep; no lock is held. Several tasks may
+ * be in them at once.
  */
 struct ghost_file_ops {
-	struct list_head list;
+	struct module *owner;
 	u32 type;
 	bool (*match)(struct file *file);
 	int (*check)(struct ghost *g, struct file *file, const char *what, const char *name);
 	struct file *(*open)(struct ghost *g, const struct ghost_rec_file *rec, const char *path);
 };
 
-int ghost_file_register(struct ghost_file_ops *ops);
+int ghost_file_register(const struct ghost_file_ops *ops);
+void ghost_file_unregister(const struct ghost_file_ops *ops);
 
 /* The calls of the papers: create, plug a resource, export or import, release */
 struct ghost *ghost_create(void);

@@ -3,23 +3,28 @@
  * ghost: open files
  *
  * Each sort of files that is carried has registered how; all others are refused by name.
+ * A sort is found by its number or by a file under RCU and pinned by its module while it
+ * is used.
  */
 #include <linux/cred.h>
+#include <linux/export.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/filelock.h>
 #include <linux/fs_struct.h>
 #include <linux/magic.h>
 #include <linux/major.h>
+#include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/net.h>
 #include <linux/pagemap.h>
-#include <linux/rwsem.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
+#include <linux/xarray.h>
 #include <net/sock.h>
 
 #include "ghost.h"
@@ -33,47 +38,98 @@
 
 #define GHOST_FILE_USES		(GHOST_FILE_USE_FD | GHOST_FILE_USE_MAP | GHOST_FILE_USE_EXE)
 
-static LIST_HEAD(ghost_file_types);
-static DECLARE_RWSEM(ghost_file_types_lock);
+static DEFINE_XARRAY(ghost_file_types);
+
+static bool ops_make_sense(const struct ghost_file_ops *ops)
+{
+	/* Files outside an image are told by the fd map, not by what they are */
+	if (!ops->type || ops->type == GHOST_FILE_OUTSIDE)
+		return false;
+	return ops->match && ops->check && ops->open;
+}
 
 /**
- * ghost_file_register() - make a sort of files known
- * @ops: how to carry them; stays in use for ever
- * Return: 0, -EEXIST if the type has been registered before.
+ * ghost_file_register() - make a sort of files known; sleeps
+ * @ops: how to carry them; must stay until ghost_file_unregister()
+ *
+ * From here on @ops may be used at any moment: in a module this is the last step of its
+ * init function, and none that may fail follows.
+ *
+ * Return: 0, -EINVAL if @ops makes no sense, -EEXIST if the type is taken, -ENOMEM.
  */
-int ghost_file_register(struct ghost_file_ops *ops)
+int ghost_file_register(const struct ghost_file_ops *ops)
 {
-	struct ghost_file_ops *other;
+	int ret;
 
-	guard(rwsem_write)(&ghost_file_types_lock);
-	list_for_each_entry(other, &ghost_file_types, list)
-		if (other->type == ops->type)
-			return -EEXIST;
-	list_add_tail(&ops->list, &ghost_file_types);
-	return 0;
+	if (!ops_make_sense(ops))
+		return -EINVAL;
+	ret = xa_insert(&ghost_file_types, ops->type, (void *)ops, GFP_KERNEL);
+	return ret == -EBUSY ? -EEXIST : ret;
 }
 EXPORT_SYMBOL_GPL(ghost_file_register);
 
+/**
+ * ghost_file_unregister() - forget a sort of files; sleeps
+ * @ops: as given to ghost_file_register(); not registered: nothing is done
+ *
+ * When it returns, no lookup uses @ops any more. Callbacks that run pin the module, so
+ * that none is left when a module's exit function calls this. Files of the sort that are
+ * open stay what they are, but are refused from now on, as are images with such files.
+ */
+void ghost_file_unregister(const struct ghost_file_ops *ops)
+{
+	xa_cmpxchg(&ghost_file_types, ops->type, (void *)ops, NULL, 0);
+	synchronize_rcu();
+}
+EXPORT_SYMBOL_GPL(ghost_file_unregister);
+
+/* The next type after *@type, which becomes its number; its module is pinned */
+static const struct ghost_file_ops *ghost_file_next(unsigned long *type)
+{
+	const struct ghost_file_ops *ops;
+
+	guard(rcu)();
+	do {
+		ops = xa_find_after(&ghost_file_types, type, U32_MAX, XA_PRESENT);
+	} while (ops && !try_module_get(ops->owner));
+	return ops;
+}
+
+/* How to carry @file, NULL: not at all; its module is pinned, which the caller gives back */
 static const struct ghost_file_ops *ghost_file_match(struct file *file)
 {
-	struct ghost_file_ops *ops;
+	const struct ghost_file_ops *ops;
+	unsigned long type = 0;
 
-	guard(rwsem_read)(&ghost_file_types_lock);
-	list_for_each_entry(ops, &ghost_file_types, list)
+	while ((ops = ghost_file_next(&type))) {
 		if (ops->match(file))
 			return ops;
+		module_put(ops->owner);
+	}
 	return NULL;
 }
 
-static const struct ghost_file_ops *ghost_file_ops(u32 type)
+/* GHOST_FILE_* of @file, 0: none */
+static u32 ghost_file_type(struct file *file)
 {
-	struct ghost_file_ops *ops;
+	const struct ghost_file_ops *ops = ghost_file_match(file);
+	u32 type;
 
-	guard(rwsem_read)(&ghost_file_types_lock);
-	list_for_each_entry(ops, &ghost_file_types, list)
-		if (ops->type == type)
-			return ops;
-	return NULL;
+	if (!ops)
+		return 0;
+	type = ops->type;
+	module_put(ops->owner);
+	return type;
+}
+
+/* How to carry files of @type, NULL: not at all; its module is pinned as above */
+static const struct ghost_file_ops *ghost_file_find(u32 type)
+{
+	const struct ghost_file_ops *ops;
+
+	guard(rcu)();
+	ops = xa_load(&ghost_file_types, type);
+	return ops && try_module_get(ops->owner) ? ops : NULL;
 }
 
 /* Names */
@@ -280,7 +336,10 @@ int ghost_check_file(struct ghost *g, struct file *file, const char *what)
 	if (!ops)
 		return ghost_refuse_unknown(g, file, what, name);
 	ret = ghost_check_open_file(g, file, what, name);
-	return ret ?: ops->check(g, file, what, name);
+	if (!ret)
+		ret = ops->check(g, file, what, name);
+	module_put(ops->owner);
+	return ret;
 }
 
 /**
@@ -338,9 +397,8 @@ int ghost_put_file(struct ghost *g, struct file *file, u32 use, u32 type, const 
 int ghost_export_file(struct ghost *g, struct file *file, u32 use)
 {
 	char *buf __free(kfree) = NULL;
-	const struct ghost_file_ops *ops;
+	u32 ref, type;
 	char *name;
-	u32 ref;
 
 	if (!ghost_ref_find(g, file, &ref))
 		return ref;
@@ -348,12 +406,12 @@ int ghost_export_file(struct ghost *g, struct file *file, u32 use)
 	buf = kmalloc(PATH_MAX, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
-	ops = ghost_file_match(file);
+	type = ghost_file_type(file);
 	name = ghost_path_name(file_user_path(file), buf, PATH_MAX);
-	if (!ops || IS_ERR_OR_NULL(name))
+	if (!type || IS_ERR_OR_NULL(name))
 		return ghost_refuse(g, -EOPNOTSUPP, "%s: not supported",
 				    ghost_file_name(file, buf, PATH_MAX)) ?: -EOPNOTSUPP;
-	return ghost_put_file(g, file, use, ops->type, name);
+	return ghost_put_file(g, file, use, type, name);
 }
 
 /* Import */
@@ -446,9 +504,12 @@ failed:
 struct file *ghost_reopen_file(struct ghost *g, const struct ghost_rec_file *rec,
 			       const char *path)
 {
-	const struct ghost_file_ops *ops = ghost_file_ops(le32_to_cpu(rec->type));
+	const struct ghost_file_ops *ops = ghost_file_find(le32_to_cpu(rec->type));
+	struct file *file;
 
 	if (!ops)
 		return ERR_PTR(ghost_refuse(g, -EOPNOTSUPP, "%s: unknown type of file", path));
-	return ops->open(g, rec, path);
+	file = ops->open(g, rec, path);
+	module_put(ops->owner);
+	return file;
 }

@@ -56,7 +56,7 @@ static struct file *ghost_open_mem_device(struct ghost *g, const struct ghost_re
 	return ERR_PTR(-ESTALE);
 }
 
-static struct ghost_file_ops ghost_mem_device_ops = {
+static const struct ghost_file_ops ghost_mem_device_ops = {
 	.type	= GHOST_FILE_CHARDEV,
 	.match	= ghost_match_mem_device,
 	.check	= ghost_check_mem_device,

@@ -161,14 +161,14 @@ static bool ghost_is_directory(struct file *file)
 	return S_ISDIR(file_user_inode(file)->i_mode);
 }
 
-static struct ghost_file_ops ghost_regular_ops = {
+static const struct ghost_file_ops ghost_regular_ops = {
 	.type	= GHOST_FILE_REGULAR,
 	.match	= ghost_is_regular,
 	.check	= ghost_check_regular,
 	.open	= ghost_open_regular,
 };
 
-static struct ghost_file_ops ghost_directory_ops = {
+static const struct ghost_file_ops ghost_directory_ops = {
 	.type	= GHOST_FILE_DIRECTORY,
 	.match	= ghost_is_directory,
 	.check	= ghost_check_regular,
