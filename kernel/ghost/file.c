@@ -26,6 +26,7 @@
 #include <linux/stat.h>
 #include <linux/xarray.h>
 #include <net/sock.h>
+#include <kunit/visibility.h>
 
 #include "ghost.h"
 
@@ -341,6 +342,7 @@ int ghost_check_file(struct ghost *g, struct file *file, const char *what)
 	module_put(ops->owner);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(ghost_check_file);
 
 /**
  * ghost_put_file() - put the record of an open file that the image does not have
@@ -413,6 +415,7 @@ int ghost_export_file(struct ghost *g, struct file *file, u32 use)
 				    ghost_file_name(file, buf, PATH_MAX)) ?: -EOPNOTSUPP;
 	return ghost_put_file(g, file, use, type, name);
 }
+EXPORT_SYMBOL_IF_KUNIT(ghost_export_file);
 
 /* Import */
 
@@ -513,3 +516,4 @@ struct file *ghost_reopen_file(struct ghost *g, const struct ghost_rec_file *rec
 	module_put(ops->owner);
 	return file;
 }
+EXPORT_SYMBOL_IF_KUNIT(ghost_reopen_file);
