@@ -378,7 +378,8 @@ EXPORT_SYMBOL_GPL(ghost_export_process);
  * ghost_import_process() - make a process of what is plugged in; sleeps
  * @g: the ghost
  *
- * In the context of a user process, whose child the new one becomes.
+ * In the context of a user process, whose child the new one becomes. Whether it may import
+ * is for the caller to ask: what ghost_import(2) wants for that is not looked at here.
  *
  * Return: its process id, -EINVAL if no resource for reading is plugged in or current is
  * a kernel thread, or what ghost_import(2) returns.
