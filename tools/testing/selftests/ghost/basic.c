@@ -7,6 +7,9 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -22,6 +25,7 @@
 
 #define NOBODY		65534
 #define SYSCTL		"/proc/sys/kernel/ghost_unprivileged"
+#define INSIDE		"/sys/kernel/debug/ghost_api"
 
 TARGET(sleeper)
 {
@@ -57,6 +61,28 @@ TARGET(nobody_secret)
 	check(!prctl(PR_SET_DUMPABLE, 0));
 	ready();
 	return verdict();
+}
+
+/* Nothing of it lies outside: it is asked by a signal, and its exit status is the answer */
+TARGET(alone)
+{
+	volatile int known = 40;
+	siginfo_t info;
+	sigset_t set;
+	int null, fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	check_errno(!sigprocmask(SIG_BLOCK, &set, NULL));
+	null = open("/dev/null", O_RDWR);
+	check_errno(null > 2);
+	say("ready");
+	for (fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close(null);
+	if (sigwaitinfo(&set, &info) != SIGUSR1)
+		return 100;
+	return known + info.si_value.sival_int;
 }
 
 FIXTURE(basic)
@@ -903,6 +929,198 @@ TEST_F(basic, process_exports_itself_to_a_file)
 	EXPECT_TRUE(target_says(&self->copy, "ok"));
 	ASSERT_EQ(0, target_wait(&self->copy, &status));
 	EXPECT_EQ(0, status);
+}
+
+/*
+ * The calls from inside the kernel, which the module ghost_api_test makes for us
+ */
+
+FIXTURE(inside)
+{
+	struct target t;
+	struct target copy;
+	struct image img;
+	int ghost;			/* an open file is a ghost, a write to it a call */
+};
+
+static int inside_open(void)
+{
+	int fd = open(INSIDE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && !system("modprobe -q ghost_api_test 2> /dev/null"))
+		fd = open(INSIDE, O_RDWR | O_CLOEXEC);
+	return fd;
+}
+
+static int __attribute__((format(printf, 2, 3))) inside(int ghost, const char *fmt, ...)
+{
+	char text[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return write(ghost, text, strlen(text)) < 0 ? -1 : 0;
+}
+
+/* Why a call has failed, or which process an import has made */
+static const char *inside_result(int ghost)
+{
+	static char text[4096];
+	ssize_t n = pread(ghost, text, sizeof(text) - 1, 0);
+
+	text[n < 0 ? 0 : n] = 0;
+	return text;
+}
+
+FIXTURE_SETUP(inside)
+{
+	GHOST_NEEDED();
+	self->ghost = inside_open();
+	if (self->ghost < 0)
+		SKIP(return, INSIDE ": %s; needs root, debugfs and CONFIG_GHOST_API_TEST",
+		     strerror(errno));
+	ASSERT_EQ(NULL, image_open(&self->img, STORE_TMPFS));
+	ASSERT_EQ(0, target_start(&self->t, "alone", NULL));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_TRUE(target_sleeps_in(&self->t, 0, __NR_rt_sigtimedwait));
+}
+
+FIXTURE_TEARDOWN(inside)
+{
+	target_end(&self->t);
+	target_end(&self->copy);
+	image_close(&self->img);
+	close(self->ghost);
+}
+
+#define ASSERT_INSIDE(...)						\
+	ASSERT_EQ(0, inside(self->ghost, __VA_ARGS__))			\
+		TH_LOG("%s: %s", strerror(errno), inside_result(self->ghost))
+
+#define EXPECT_INSIDE_FAILS(_errno, ...) do {				\
+	EXPECT_EQ(-1, inside(self->ghost, __VA_ARGS__));		\
+	EXPECT_EQ(_errno, errno);					\
+} while (0)
+
+/* Each serves one operation */
+static void inside_anew(struct __test_metadata *_metadata, FIXTURE_DATA(inside) *self)
+{
+	close(self->ghost);
+	self->ghost = inside_open();
+	ASSERT_LE(0, self->ghost);
+}
+
+static void inside_import(struct __test_metadata *_metadata, FIXTURE_DATA(inside) *self)
+{
+	self->copy.in = -1;
+	self->copy.out = -1;
+	self->copy.pidfd = -1;
+	ASSERT_INSIDE("import");
+	self->copy.pid = atoi(inside_result(self->ghost));
+	ASSERT_LT(0, self->copy.pid) TH_LOG("%s", inside_result(self->ghost));
+	self->copy.pidfd = pidfd_open_pid(self->copy.pid);
+	ASSERT_LE(0, self->copy.pidfd);
+}
+
+/* It sleeps where it slept, and knows what it knew */
+static bool answers(struct target *t)
+{
+	union sigval value = { .sival_int = 2 };
+	int status;
+
+	if (!target_sleeps_in(t, 0, __NR_rt_sigtimedwait) || sigqueue(t->pid, SIGUSR1, value) ||
+	    target_wait(t, &status))
+		return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 42;
+}
+
+TEST_F(inside, module_exports_and_imports_a_process)
+{
+	ASSERT_INSIDE("write %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	ASSERT_INSIDE("export %d", self->t.pid);
+	EXPECT_STREQ("", inside_result(self->ghost));
+	EXPECT_LT(0, lseek(self->img.fd, 0, SEEK_CUR));
+
+	inside_anew(_metadata, self);
+	ASSERT_EQ(0, lseek(self->img.fd, 0, SEEK_SET));
+	ASSERT_INSIDE("read %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	inside_import(_metadata, self);
+	EXPECT_NE(self->t.pid, self->copy.pid);
+	EXPECT_TRUE(answers(&self->copy));
+	EXPECT_TRUE(answers(&self->t));
+}
+
+TEST_F(inside, module_imports_a_memory_ghost)
+{
+	struct export_call e;
+
+	export_call_init(&e, NULL);
+	e.args.pidfd = self->t.pidfd;
+	export_to_memory(&e);
+	ASSERT_LE(0, export_call(&e)) TH_LOG("report: %s", e.report);
+	target_end(&self->t);
+	ASSERT_INSIDE("read %d %d", GHOST_BACKEND_MEMORY, e.memory.fd);
+	close(e.memory.fd);
+	inside_import(_metadata, self);
+	EXPECT_TRUE(answers(&self->copy));
+}
+
+TEST_F(inside, module_is_told_why_a_process_is_refused)
+{
+	target_end(&self->t);
+	ASSERT_EQ(0, target_start(&self->t, "sleeper", NULL));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_INSIDE("write %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	EXPECT_INSIDE_FAILS(EOPNOTSUPP, "export %d", self->t.pid);
+	EXPECT_NE(NULL, strstr(inside_result(self->ghost), "fd 0"))
+		TH_LOG("%s", inside_result(self->ghost));
+	EXPECT_EQ(0, lseek(self->img.fd, 0, SEEK_END));
+	EXPECT_TRUE(undisturbed(&self->t));
+}
+
+TEST_F(inside, module_that_exports_in_the_wrong_order_is_refused)
+{
+	/* Without a resource */
+	EXPECT_INSIDE_FAILS(EINVAL, "export %d", self->t.pid);
+	EXPECT_INSIDE_FAILS(EINVAL, "import");
+	/* With one that cannot be had it is as before */
+	EXPECT_INSIDE_FAILS(EOPNOTSUPP, "write %d -1", GHOST_BACKEND_MEMORY);
+	EXPECT_INSIDE_FAILS(ENODEV, "write 255 %d", self->img.fd);
+	EXPECT_INSIDE_FAILS(EBADF, "write %d -1", GHOST_BACKEND_FILE);
+	EXPECT_INSIDE_FAILS(EINVAL, "export %d", self->t.pid);
+	/* With more than one */
+	ASSERT_INSIDE("write %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	EXPECT_INSIDE_FAILS(EBUSY, "write %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	EXPECT_INSIDE_FAILS(EBUSY, "read %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	/* With one for the other way */
+	EXPECT_INSIDE_FAILS(EINVAL, "import");
+	/* Oneself */
+	EXPECT_INSIDE_FAILS(EINVAL, "export %d", getpid());
+	EXPECT_EQ(0, lseek(self->img.fd, 0, SEEK_END));
+	/* Nothing of this was an operation, but this is, and there is only one */
+	ASSERT_INSIDE("export %d", self->t.pid);
+	EXPECT_INSIDE_FAILS(EINVAL, "export %d", self->t.pid);
+	EXPECT_TRUE(answers(&self->t));
+}
+
+TEST_F(inside, module_that_imports_in_the_wrong_order_is_refused)
+{
+	EXPECT_INSIDE_FAILS(EBADF, "read %d -1", GHOST_BACKEND_MEMORY);
+	EXPECT_INSIDE_FAILS(EBADF, "read %d %d", GHOST_BACKEND_MEMORY, self->img.fd);
+	ASSERT_INSIDE("write %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	ASSERT_INSIDE("export %d", self->t.pid);
+	EXPECT_INSIDE_FAILS(EINVAL, "import");
+
+	inside_anew(_metadata, self);
+	ASSERT_EQ(0, lseek(self->img.fd, 0, SEEK_SET));
+	ASSERT_INSIDE("read %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	EXPECT_INSIDE_FAILS(EINVAL, "export %d", self->t.pid);
+	EXPECT_INSIDE_FAILS(EBUSY, "read %d %d", GHOST_BACKEND_FILE, self->img.fd);
+	inside_import(_metadata, self);
+	EXPECT_INSIDE_FAILS(EINVAL, "import");
+	EXPECT_TRUE(answers(&self->copy));
+	EXPECT_TRUE(answers(&self->t));
 }
 
 /*
