@@ -293,6 +293,12 @@ out:
 	return ret;
 }
 
+/* Is there an attribute that the caller may not see? -EINVAL: no module has such a thing. */
+static bool is_unreadable(int ret)
+{
+	return ret < 0 && ret != -EINVAL && ret != -EOPNOTSUPP;
+}
+
 /* What is set for the next object or program, see /proc/PID/attr */
 static int ghost_check_attributes(struct ghost *g, struct task_struct *t)
 {
@@ -309,13 +315,16 @@ static int ghost_check_attributes(struct ghost *g, struct task_struct *t)
 	unsigned int i;
 	int ret = 0;
 	char *value;
+	int n;
 
 	for (i = 0; !ret && i < ARRAY_SIZE(attrs); i++) {
 		value = NULL;
-		if (security_getprocattr(t, attrs[i].lsm, attrs[i].name, &value) > 0)
+		n = security_getprocattr(t, attrs[i].lsm, attrs[i].name, &value);
+		if (n > 0 || is_unreadable(n))
 			ret = ghost_refuse(g, -EOPNOTSUPP,
-					   "thread %d: security attribute %s: not supported",
-					   task_pid_vnr(t), attrs[i].name);
+					   "thread %d: security attribute %s: %s",
+					   task_pid_vnr(t), attrs[i].name,
+					   n > 0 ? "not supported" : "cannot be read");
 		kfree(value);
 	}
 	return ret;
@@ -330,7 +339,9 @@ static int ghost_check_label(struct ghost *g, struct task_struct *t)
 
 	n = security_getprocattr(t, LSM_ID_UNDEF, "current", &label);
 	m = security_getprocattr(current, LSM_ID_UNDEF, "current", &own);
-	if (n > 0 && (n != m || memcmp(label, own, n)))
+	if (is_unreadable(n))
+		ret = ghost_refuse_thread(g, t, "security label: cannot be read");
+	else if (n > 0 && (n != m || memcmp(label, own, n)))
 		ret = ghost_refuse(g, -EOPNOTSUPP,
 				   "thread %d: security label %.*s: not that of the caller",
 				   task_pid_vnr(t), n, label);
