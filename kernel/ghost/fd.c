@@ -14,9 +14,13 @@
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "ghost.h"
+
+/* Kernel memory that all FILE records of an image may take */
+#define GHOST_FILES_BYTES_MAX	SZ_64M
 
 /* A FILE record of an image that is imported */
 struct ghost_file {
@@ -39,6 +43,7 @@ struct ghost_files {
 	struct xarray fds;		/* descriptor -> struct ghost_fd_entry */
 	unsigned int next_fd;		/* they ascend */
 	unsigned long nr_files;
+	size_t bytes;			/* of all records */
 };
 
 /* There may be very many files; the caller may be killed meanwhile */
@@ -107,7 +112,7 @@ static void ghost_put_outside(struct ghost *g)
 
 	for (i = 0; i < g->fd_map_len; i++) {
 		if (g->fd_map[i].file)
-			fput(g->fd_map[i].file);
+			ghost_put_foreign(g->fd_map[i].file);
 		g->fd_map[i].file = NULL;
 	}
 }
@@ -171,7 +176,7 @@ int ghost_check_files(struct ghost *g, struct task_struct *t)
 		if (!file)
 			break;
 		ret = ghost_check_fd(g, t, file, fd);
-		fput(file);
+		ghost_put_foreign(file);
 		ret = ret ?: ghost_yield();
 	}
 	ghost_put_outside(g);
@@ -193,7 +198,7 @@ int ghost_export_files(struct ghost *g, struct task_struct *t)
 			break;
 		ret = ghost_is_outside(g, file) ? ghost_export_outside(g, file) :
 						  ghost_export_file(g, file, GHOST_FILE_USE_FD);
-		fput(file);
+		ghost_put_foreign(file);
 		ret = min(ret, 0) ?: ghost_yield();
 	}
 	ghost_put_outside(g);
@@ -213,7 +218,7 @@ int ghost_export_fds(struct ghost *g, struct task_struct *t)
 		if (!file)
 			break;
 		ret = ghost_ref_find(g, file, &ref);
-		fput(file);
+		ghost_put_foreign(file);
 		if (ret)
 			break;
 		rec.fd = cpu_to_le32(fd);
@@ -295,6 +300,9 @@ int ghost_import_file(struct ghost *g)
 	/* More than a process could have in descriptors and mappings */
 	if (files->nr_files++ >= ghost_max_fds() + READ_ONCE(sysctl_max_map_count))
 		return ghost_refuse(g, -EMFILE, "image: file %s: one too many", name);
+	files->bytes += struct_size(gf, name, len + 1);
+	if (files->bytes > GHOST_FILES_BYTES_MAX)
+		return ghost_refuse(g, -ENOMEM, "image: file %s: names are too long", name);
 	gf = kzalloc(struct_size(gf, name, len + 1), GFP_KERNEL_ACCOUNT);
 	if (!gf)
 		return -ENOMEM;

@@ -367,8 +367,9 @@ int ghost_put_file(struct ghost *g, struct file *file, u32 use, u32 type, const 
 	int ret;
 
 	if (type != GHOST_FILE_OUTSIDE) {
+		/* The process is parked: it must not wait for NFS to write back what is dirty */
 		ret = vfs_getattr(file_user_path(file), &stat, STATX_BASIC_STATS,
-				  AT_STATX_SYNC_AS_STAT);
+				  AT_STATX_DONT_SYNC);
 		if (ret)
 			return ghost_refuse(g, ret, "%s: cannot be examined (%pe)", name,
 					    ERR_PTR(ret));
