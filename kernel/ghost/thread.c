@@ -27,12 +27,14 @@
  */
 struct ghost_thread *ghost_thread_alloc(struct task_struct *t)
 {
-	struct ghost_thread *gt = kzalloc(sizeof(*gt), GFP_KERNEL_ACCOUNT);
+	/* Charged to the process that is to be parked: rather no export than the OOM killer */
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	struct ghost_thread *gt = kzalloc(sizeof(*gt), gfp);
 
 	if (!gt)
 		return NULL;
 	gt->xstate_size = arch_ghost_xstate_size();
-	gt->xstate = kvzalloc(gt->xstate_size, GFP_KERNEL_ACCOUNT);
+	gt->xstate = kvzalloc(gt->xstate_size, gfp);
 	if (!gt->xstate) {
 		kfree(gt);
 		return NULL;
