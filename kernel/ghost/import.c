@@ -59,18 +59,27 @@ static void leave_ghost_point(struct ghost_thread *gt, struct pt_regs *regs)
 	ghost_thread_forget(gt);
 }
 
+/* The leader of the process may have ended before its other threads */
+static bool leader_lives(const struct ghost *g)
+{
+	return !(le32_to_cpu(g->process.flags) & GHOST_PROCESS_LEADER_DEAD);
+}
+
 /* What a thread of the embryo does at its ghost point */
 static int run_thread(struct ghost_thread *gt, struct pt_regs *regs)
 {
 	struct ghost *g = gt->g;
 	int ret = ghost_apply_thread(gt, regs);
+	bool last;
 
 	spin_lock(&g->lock);
 	if (ret && !g->error)
 		g->error = ret;
-	g->nr_ready++;
+	last = ++g->nr_ready == g->nr_threads - leader_lives(g);
 	spin_unlock(&g->lock);
-	wake_up_all(&g->wait);
+	/* Those that are ready wait there, too: not after each one */
+	if (last || ret)
+		wake_up_all(&g->wait);
 	/* Not committed: we are killed with the rest */
 	wait_event_state(g->wait, READ_ONCE(g->committed), (TASK_KILLABLE | TASK_FREEZABLE));
 	leave_ghost_point(gt, regs);
@@ -109,12 +118,6 @@ static int clone_task(struct ghost *g, struct ghost_thread *gt, u64 flags, int (
 static struct ghost_thread *first_thread(struct ghost *g)
 {
 	return list_first_entry(&g->threads, struct ghost_thread, list);
-}
-
-/* The leader of the process may have ended before its other threads */
-static bool leader_lives(const struct ghost *g)
-{
-	return !(le32_to_cpu(g->process.flags) & GHOST_PROCESS_LEADER_DEAD);
 }
 
 static int start_threads(struct ghost *g)
@@ -248,9 +251,10 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 
 /*
  * Wait for the death of a failed embryo, so that nothing is left of it. What would interrupt
- * the wait is put aside meanwhile, but for SIGKILL: if current dies, init reaps the embryo.
+ * the wait is put aside meanwhile, but for SIGKILL: if current dies, somebody else reaps the
+ * embryo.
  */
-static void reap_embryo(pid_t pid)
+static void reap_embryo(struct task_struct *embryo, pid_t pid)
 {
 	bool notified = false;
 
@@ -259,8 +263,14 @@ static void reap_embryo(pid_t pid)
 		clear_thread_flag(TIF_SIGPENDING);
 		/* If SIGKILL is not there yet, it will set the flag again */
 		smp_mb__after_atomic();
-		if (__fatal_signal_pending(current) ||
-		    kernel_wait4(pid, NULL, __WALL, NULL) != -ERESTARTSYS)
+		if (__fatal_signal_pending(current)) {
+			/* Who inherits it may be the process of current, which executes */
+			write_lock_irq(&tasklist_lock);
+			embryo->exit_signal = SIGCHLD;
+			write_unlock_irq(&tasklist_lock);
+			break;
+		}
+		if (kernel_wait4(pid, NULL, __WALL, NULL) != -ERESTARTSYS)
 			break;
 	}
 	calculate_sigpending();
@@ -336,6 +346,6 @@ pid_t ghost_import(struct ghost *g)
 		return ghost_refuse(g, pid, "process: cannot be made (%pe)", ERR_PTR(pid));
 	ret = wait_for_embryo(g);
 	if (ret)
-		reap_embryo(pid);
+		reap_embryo(g->embryo, pid);
 	return ret ?: pid;
 }
