@@ -211,7 +211,7 @@ struct mm_files {
 static void put_mm_files(struct mm_files *mf)
 {
 	while (mf->nr)
-		fput(mf->file[--mf->nr]);
+		ghost_put_foreign(mf->file[--mf->nr]);
 	kvfree(mf->file);
 }
 
@@ -252,7 +252,7 @@ static int check_mm_files(struct ghost *g, struct mm_struct *mm)
 
 	if (exe) {
 		ret = ghost_check_file(g, exe, "executable");
-		fput(exe);
+		ghost_put_foreign(exe);
 	}
 	if (ret)
 		return ret;
@@ -348,7 +348,7 @@ int ghost_export_mm_files(struct ghost *g, struct task_struct *t)
 	exe = get_mm_exe_file(mm);
 	if (exe) {
 		ret = ghost_export_file(g, exe, GHOST_FILE_USE_EXE);
-		fput(exe);
+		ghost_put_foreign(exe);
 	}
 	if (ret >= 0) {
 		ret = get_mm_files(mm, &mf, vma_mapped_file);
@@ -463,7 +463,7 @@ int ghost_export_mm(struct ghost *g, struct task_struct *t)
 	exe = ret ? NULL : get_mm_exe_file(mm);
 	if (exe) {
 		ret = ghost_ref_find(g, exe, &ref);
-		fput(exe);
+		ghost_put_foreign(exe);
 		rec->exe = cpu_to_le32(ref);
 	}
 	mmput(mm);
@@ -621,6 +621,15 @@ static void set_addresses(struct mm_struct *mm, const struct ghost_rec_mm *rec)
 	mmap_write_unlock(mm);
 }
 
+/* Does it give who executes it more than he has? */
+static bool is_privileged(struct file *file)
+{
+	struct cpu_vfs_cap_data caps;
+
+	return file_inode(file)->i_mode & (S_ISUID | S_ISGID) ||
+	       !get_vfs_caps_from_disk(file_mnt_idmap(file), file->f_path.dentry, &caps);
+}
+
 /* The checks are those of prctl(PR_SET_MM_EXE_FILE) */
 static int set_exe(struct ghost *g, u32 ref)
 {
@@ -636,7 +645,7 @@ static int set_exe(struct ghost *g, u32 ref)
 	    file_permission(file, MAY_EXEC))
 		return ghost_refuse(g, -EACCES, "executable: the importer may not execute it");
 	/* Who may trace a program can make it look like another, but not like a privileged one */
-	if (file_inode(file)->i_mode & (S_ISUID | S_ISGID) &&
+	if (is_privileged(file) &&
 	    !checkpoint_restore_ns_capable(current_user_ns()))
 		return ghost_refuse(g, -EPERM, "executable: the importer may not take its place");
 	ret = replace_mm_exe_file(current->mm, file);

@@ -413,6 +413,9 @@ static struct vm_area_struct *lookup_private(struct mm_struct *mm, unsigned long
 	    vma->vm_flags & (VM_SHARED | VM_MAYSHARE | VM_IO | VM_PFNMAP | VM_MIXEDMAP |
 			     VM_DROPPABLE))
 		return NULL;
+	/* Of the importer: that of the image comes later */
+	if (vma->vm_flags & VM_EXEC && test_bit(MMF_HAS_MDWE, &mm->flags))
+		return NULL;
 	return vma;
 }
 
@@ -540,7 +543,8 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 	}
 	mmap_read_unlock(mm);
 	if (ret == -EFAULT || ret == -EEXIST)
-		return refuse_page(g, addr, -EBADMSG, "not private memory, or there twice");
+		return refuse_page(g, addr, -EBADMSG,
+				   "not private memory, or there twice, or code under PR_SET_MDWE");
 	return ret;
 }
 
