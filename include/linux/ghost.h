@@ -150,6 +150,15 @@ static inline void ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long t
 
 void __ghost_bound_hrtimer(struct hrtimer *timer);
 
+/*
+ * The end of a call that is repeated is that of a sleep which a signal would end, not of one
+ * that gives a device its time.
+ */
+static inline bool ghost_may_bound(void)
+{
+	return READ_ONCE(current->__state) & TASK_INTERRUPTIBLE;
+}
+
 /**
  * ghost_note_hrtimer() - remember when a sleep ends, or bound it
  * @timer: its timer, just started
@@ -159,7 +168,8 @@ static inline void ghost_note_hrtimer(struct hrtimer *timer)
 	struct ghost_sleep *sleep = &current->ghost_sleep;
 
 	if (unlikely(sleep->again)) {
-		__ghost_bound_hrtimer(timer);
+		if (ghost_may_bound())
+			__ghost_bound_hrtimer(timer);
 		return;
 	}
 	sleep->hr_expires = hrtimer_get_softexpires(timer);
@@ -176,7 +186,8 @@ static inline unsigned long ghost_note_timeout(unsigned long expires)
 	struct ghost_sleep *sleep = &current->ghost_sleep;
 
 	if (unlikely(sleep->again))
-		return time_before(sleep->expires, expires) ? sleep->expires : expires;
+		return ghost_may_bound() && time_before(sleep->expires, expires) ?
+			sleep->expires : expires;
 	sleep->expires = expires;
 	sleep->noted = true;
 	return expires;

@@ -27,6 +27,7 @@
 #define _KERNEL_GHOST_H
 
 #include <linux/completion.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ghost.h>
 #include <linux/list.h>
@@ -295,6 +296,15 @@ void ghost_skip_later(struct ghost *g);
 
 /* file.c: open files */
 
+/*
+ * Give back a file of the process that is exported. It may have closed it meanwhile, and must not
+ * wait for the end of the caller's system call until it is released, as with fput().
+ */
+static inline void ghost_put_foreign(struct file *file)
+{
+	__fput_sync(file);
+}
+
 int ghost_check_path(struct ghost *g, const struct path *path, const char *what,
 		     const char *name);
 int ghost_check_fs_type(struct ghost *g, const struct path *path, const char *what,
@@ -404,6 +414,11 @@ void ghost_restart_fill(struct ghost_thread *gt);
 int ghost_export_restart(struct ghost *g, struct ghost_thread *gt);
 int ghost_import_restart(struct ghost *g, struct ghost_thread *gt);
 void ghost_restart_apply(struct ghost_thread *gt);
+long ghost_ask_seccomp(int nr);
+
+/* transfer.c */
+struct file *ghost_transfer_file(struct pt_regs *regs);
+void ghost_transfer_rest(struct pt_regs *regs, struct file *file);
 
 /* kind.c */
 int ghost_check_kinds(struct ghost *g, struct task_struct *p);

@@ -14,6 +14,9 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/unistd.h>
+
+#include <asm/syscall.h>
 
 #include "ghost.h"
 
@@ -233,6 +236,7 @@ static void ghost_park(struct pt_regs *regs)
 void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 {
 	struct ghost_thread *gt;
+	struct file *file;
 
 	if (!(ti_work & _TIF_GHOST)) {
 		ghost_clear_sleep();
@@ -247,12 +251,17 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 	if (gt && !gt->run)
 		gt = NULL;
 	spin_unlock_irq(&current->sighand->siglock);
-	if (!gt) {
+	if (gt) {
+		clear_thread_flag(TIF_GHOST);
+		gt->run(gt, regs);
+		file = ghost_transfer_file(regs);
+	} else {
+		/* When the threads are let go, another may be the first to change descriptors */
+		file = ghost_transfer_file(regs);
 		ghost_park(regs);
-		return;
 	}
-	clear_thread_flag(TIF_GHOST);
-	gt->run(gt, regs);
+	if (file)
+		ghost_transfer_rest(regs, file);
 }
 
 static struct task_struct *__lock_process(struct pid *pid, unsigned long *flags)
@@ -342,9 +351,33 @@ static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
 	return true;
 }
 
+/*
+ * close() waits until what was written is out, and cannot be called again. This is a hint only:
+ * the thread may run.
+ */
+static bool is_closing(struct task_struct *t)
+{
+	switch (syscall_get_nr(t, task_pt_regs(t))) {
+	case __NR_close:
+	case __NR_close_range:
+	case __NR_dup2:
+	case __NR_dup3:
+		return true;
+	}
+	return false;
+}
+
 static void ask_to_park(struct task_struct *t)
 {
 	set_tsk_thread_flag(t, TIF_GHOST);
+	/*
+	 * Who runs comes by itself. It must not be notified: calls that would never sleep, as
+	 * getrandom(), end early then. If it goes to sleep instead the next scan finds it.
+	 */
+	if (!(READ_ONCE(t->__state) & TASK_INTERRUPTIBLE) || is_closing(t)) {
+		kick_process(t);
+		return;
+	}
 	/*
 	 * As set_notify_signal(), but wake it in any case: somebody may have eaten the flag since
 	 * the last time. It must not be cleared here: the end of a sleep asks for it.

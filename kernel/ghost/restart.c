@@ -13,6 +13,7 @@
 #include <linux/restart_block.h>
 #include <linux/seccomp.h>
 #include <linux/syscalls.h>
+#include <linux/termios.h>
 #include <linux/timekeeping.h>
 #include <linux/unistd.h>
 
@@ -27,6 +28,7 @@ enum timeout_arg {
 	TIMEOUT_INT,		/* argument: < 0: none */
 	TIMEOUT_POINTER,	/* argument: NULL: none */
 	TIMEOUT_SOCKET,		/* a socket with SO_RCVTIMEO or SO_SNDTIMEO, else not -EINTR */
+	TIMEOUT_DRAIN,		/* never, and only tcdrain() */
 };
 
 static const struct eintr_call {
@@ -40,6 +42,11 @@ static const struct eintr_call {
 	{ __NR_semop,		0, TIMEOUT_NONE },
 	{ __NR_semtimedop,	3, TIMEOUT_POINTER },
 	{ __NR_rt_sigtimedwait,	2, TIMEOUT_POINTER },
+	/* Only if what is left of the timeout is not, or cannot be, written back */
+	{ __NR_select,		4, TIMEOUT_POINTER },
+	{ __NR_pselect6,	4, TIMEOUT_POINTER },
+	{ __NR_ppoll,		2, TIMEOUT_POINTER },
+	{ __NR_ioctl,		0, TIMEOUT_DRAIN },
 	{ __NR_io_getevents,	0, TIMEOUT_NONE },
 	{ __NR_io_pgetevents,	0, TIMEOUT_NONE },
 	{ __NR_read,		0, TIMEOUT_SOCKET },
@@ -49,6 +56,7 @@ static const struct eintr_call {
 	{ __NR_preadv2,		0, TIMEOUT_SOCKET },
 	{ __NR_pwritev2,	0, TIMEOUT_SOCKET },
 	{ __NR_sendfile,	0, TIMEOUT_SOCKET },
+	{ __NR_splice,		0, TIMEOUT_SOCKET },
 	{ __NR_recvfrom,	0, TIMEOUT_SOCKET },
 	{ __NR_recvmsg,		0, TIMEOUT_SOCKET },
 	{ __NR_recvmmsg,	0, TIMEOUT_SOCKET },
@@ -78,8 +86,34 @@ static bool is_socket(unsigned int fd)
 	return !fd_empty(f) && sock_from_file(fd_file(f));
 }
 
-/* Entry has shown restart_syscall() to seccomp; what comes is another call */
-static long ask_seccomp(int nr)
+/* Calls that may be repeated with the end of their sleep as a bound */
+static bool has_timeout(int nr)
+{
+	const struct eintr_call *call = find_call(nr);
+
+	return call && call->timeout != TIMEOUT_NONE && call->timeout != TIMEOUT_DRAIN;
+}
+
+/* Is what current is to repeat still a call that would end at its timeout? */
+static bool may_repeat(int nr)
+{
+	unsigned long args[6];
+
+	if (!has_timeout(nr))
+		return false;
+	syscall_get_arguments(current, current_pt_regs(), args);
+	return find_call(nr)->timeout != TIMEOUT_SOCKET || is_socket(args[0]);
+}
+
+/**
+ * ghost_ask_seccomp() - may current make a call that entry has not shown to its filters?
+ * @nr: number of the call; its arguments are in the user registers
+ *
+ * Entry has shown them restart_syscall(), or nothing at all.
+ *
+ * Return: 0 or a negative errno; a filter may have put an errno into the registers, too.
+ */
+long ghost_ask_seccomp(int nr)
 {
 	struct pt_regs *regs = current_pt_regs();
 	struct seccomp_data sd = {
@@ -123,9 +157,12 @@ static long ghost_restart_call(struct restart_block *restart)
 
 	/* Once: a program must not make more of it by restart_syscall() */
 	restart->fn = do_no_restart_syscall;
-	ret = ask_seccomp(nr);
+	ret = ghost_ask_seccomp(nr);
 	if (ret)
 		return ret;
+	/* Another thread may have put something else in its place */
+	if (!may_repeat(nr))
+		return -EINTR;
 	sleep->hr_expires = KTIME_MAX;
 	sleep->expires = jiffies + MAX_JIFFY_OFFSET;
 	if (restart->futex.flags & GHOST_RESTART_JIFFIES)
@@ -202,6 +239,10 @@ void ghost_restart_prepare(struct pt_regs *regs)
 			return;
 		timed = true;
 		tick = true;
+		break;
+	case TIMEOUT_DRAIN:
+		if (args[1] != TCSBRK || !args[2])
+			return;
 		break;
 	}
 	if (!(tick ? sleep.noted : sleep.hr_noted))
@@ -416,7 +457,7 @@ int ghost_import_restart(struct ghost *g, struct ghost_thread *gt)
 			return 0;
 		break;
 	case GHOST_RESTART_CALL:
-		if (find_call(le32_to_cpu(rec->nr)) && flags & GHOST_RESTART_TIMED)
+		if (has_timeout(le32_to_cpu(rec->nr)) && flags & GHOST_RESTART_TIMED)
 			return 0;
 		break;
 	}
