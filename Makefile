@@ -10,7 +10,7 @@ CMD ?= bash -c 'uname -a; grep -i ghost /proc/kallsyms | head'
 
 S := scripts
 
-.PHONY: help deps tree build payload check test demo bench mails bisect vm shell clean distclean
+.PHONY: help deps tree build payload check test demo bench soak mails bisect vm shell clean distclean
 .NOTPARALLEL:
 
 help:
@@ -39,6 +39,9 @@ demo: tree
 
 bench: tree
 	@$(S)/bench
+
+soak: deps tree
+	@$(S)/soak
 
 mails: tree
 	@$(S)/mails $(OUT)/src/base $(OUT)/mails
