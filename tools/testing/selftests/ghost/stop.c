@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -582,6 +583,26 @@ CALL(write_3)
 	return write(3, buf, sizeof(buf));
 }
 
+/* The counter is full */
+CALL(write_eventfd_3)
+{
+	static const uint64_t one = 1;
+
+	return write(3, &one, sizeof(one));
+}
+
+CALL(write_y_3)
+{
+	return write(3, "y", 1);
+}
+
+CALL(send_3)
+{
+	static const char buf[4096];
+
+	return send(3, buf, sizeof(buf), MSG_NOSIGNAL);
+}
+
 CALL(recv_3)
 {
 	char buf[64];
@@ -601,6 +622,29 @@ CALL(recvmsg_3)
 CALL(accept_3)
 {
 	return accept(3, NULL, NULL) >= 0 ? 0 : -1;
+}
+
+CALL(accept4_3)
+{
+	return accept4(3, NULL, NULL, SOCK_CLOEXEC) >= 0 ? 0 : -1;
+}
+
+/* An address without a file; the argument is the name */
+static socklen_t unix_address(struct sockaddr_un *addr, const char *name)
+{
+	int n;
+
+	*addr = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	n = snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "%s", name);
+	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
+}
+
+CALL(connect_3)
+{
+	struct sockaddr_un addr;
+	socklen_t len = unix_address(&addr, call_arg);
+
+	return connect(3, (void *)&addr, len);
 }
 
 /* The sockets have a timeout of three seconds, in the copy as well */
@@ -631,6 +675,16 @@ TIMED_CALL(recvmsg_3s)
 TIMED_CALL(accept_3s)
 {
 	return accept(3, NULL, NULL);
+}
+
+TIMED_CALL(accept4_3s)
+{
+	return accept4(3, NULL, NULL, SOCK_CLOEXEC);
+}
+
+TIMED_CALL(connect_3s)
+{
+	return call_connect_3();
 }
 
 TIMED_CALL(send_3s)
@@ -782,20 +836,29 @@ static bool env_epoll(struct env *e)
 	return !epoll_ctl(e->fd, EPOLL_CTL_ADD, fds[0], &event);
 }
 
-static bool env_full_pipe(struct env *e)
+/* Until no more fits in */
+static bool fill_up(int fd)
 {
 	static const char page[4096];
+	bool full;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, page, sizeof(page)) > 0)
+		;
+	full = errno == EAGAIN;
+	fcntl(fd, F_SETFL, 0);
+	return full;
+}
+
+static bool env_full_pipe(struct env *e)
+{
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC))
 		return false;
 	e->fd = fds[1];
 	e->peer = fds[0];
-	fcntl(e->fd, F_SETFL, O_NONBLOCK);
-	while (write(e->fd, page, sizeof(page)) > 0)
-		;
-	fcntl(e->fd, F_SETFL, 0);
-	return errno == EAGAIN;
+	return fill_up(e->fd);
 }
 
 static bool env_socketpair(struct env *e, int type)
@@ -867,6 +930,32 @@ static bool env_tcp_listener(struct env *e)
 	return true;
 }
 
+/*
+ * A socket to connect to a listener that takes no more: it is the same one for all, by its name,
+ * and the test has it as the peer.
+ */
+static bool env_full_listener(struct env *e)
+{
+	static int listener = -1;
+	struct sockaddr_un addr;
+	socklen_t len;
+	int first;
+
+	snprintf(e->arg, sizeof(e->arg), "ghost-listener-%d", getpid());
+	len = unix_address(&addr, e->arg);
+	e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (listener < 0) {
+		listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (bind(listener, (void *)&addr, len) || listen(listener, 0) ||
+		    connect(first, (void *)&addr, len))
+			return false;
+		close(first);
+	}
+	e->peer = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+	return e->fd >= 0 && e->peer >= 0;
+}
+
 static bool env_udp(struct env *e)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -886,6 +975,11 @@ static bool env_eventfd(struct env *e)
 	return e->fd >= 0;
 }
 
+static bool env_full_eventfd(struct env *e)
+{
+	return env_eventfd(e) && !eventfd_write(e->fd, UINT64_MAX - 1);
+}
+
 static bool env_pty(struct env *e)
 {
 	struct termios tio;
@@ -900,6 +994,21 @@ static bool env_pty(struct env *e)
 		return false;
 	tio.c_lflag &= ~ECHO;
 	return !tcsetattr(e->fd, TCSANOW, &tio);
+}
+
+/* What is written is on its way to the reader's buffer for a while, and then there is room again */
+static bool env_full_pty(struct env *e)
+{
+	int i;
+
+	if (!env_pty(e))
+		return false;
+	for (i = 0; i < 5; i++) {
+		if (!fill_up(e->fd))
+			return false;
+		sleep_ms(20);
+	}
+	return true;
 }
 
 static bool env_inotify(struct env *e)
@@ -995,6 +1104,28 @@ static void wake_drain(struct env *e, struct target *t)
 		perror("# wake");
 }
 
+static void wake_drain_socket(struct env *e, struct target *t)
+{
+	char buf[65536];
+
+	while (recv(e->peer, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Until what the sleeper writes has come */
+static void wake_drain_terminal(struct env *e, struct target *t)
+{
+	struct pollfd pfd = { e->peer, POLLIN, 0 };
+	char buf[4096];
+	ssize_t n;
+
+	do {
+		if (poll(&pfd, 1, PATIENCE_MS) <= 0)
+			break;
+		n = read(e->peer, buf, sizeof(buf));
+	} while (n > 0 && !memchr(buf, 'y', n));
+}
+
 static void wake_eventfd(struct env *e, struct target *t)
 {
 	eventfd_write(e->peer, 1);
@@ -1007,6 +1138,13 @@ static void wake_connect(struct env *e, struct target *t)
 	addr.sin_port = htons(atoi(e->arg));
 	if (connect(e->peer, (void *)&addr, sizeof(addr)))
 		perror("# connect");
+}
+
+/* Room for one more */
+static void wake_accept(struct env *e, struct target *t)
+{
+	if (accept(e->peer, NULL, NULL) < 0)
+		perror("# accept");
 }
 
 static void wake_rmdir(struct env *e, struct target *t)
@@ -1135,9 +1273,16 @@ V(recv_unix, recv_3, SYS_recvfrom, stream, write, "2");
 V(recvmsg_unix_datagram, recvmsg_3, SYS_recvmsg, dgram, write, "2");
 V(recv_tcp, recv_3, SYS_recvfrom, tcp, write, "2");
 V(recvmsg_udp, recvmsg_3, SYS_recvmsg, udp, write, "2");
+V(recvmsg_tcp, recvmsg_3, SYS_recvmsg, tcp, write, "2");
+V(write_socket, write_3, SYS_write, full_stream, drain_socket, "4096");
+V(send_unix, send_3, SYS_sendto, full_stream, drain_socket, "4096");
 V(accept, accept_3, SYS_accept, tcp_listener, connect, "0");
+V(accept4, accept4_3, SYS_accept4, tcp_listener, connect, "0");
+V(connect_unix, connect_3, SYS_connect, full_listener, accept, "0");
 V(read_eventfd, read_3, SYS_read, eventfd, eventfd, "8");
+V(write_eventfd, write_eventfd_3, SYS_write, full_eventfd, drain, "8");
 V(read_terminal, read_3, SYS_read, pty, write, "2");
+V(write_terminal, write_y_3, SYS_write, full_pty, drain_terminal, "1");
 V(read_inotify, read_some_3, SYS_read, inotify, rmdir, "1");
 V(read_timerfd, read_3, SYS_read, timerfd, timerfd, "8");
 V(mq_receive, mq_receive, SYS_mq_timedreceive, mq, mq, "2");
