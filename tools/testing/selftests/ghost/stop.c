@@ -1230,6 +1230,7 @@ FIXTURE_VARIANT(sleeping_in)
 	void (*wake)(struct env *e, struct target *t);
 	const char *result;
 	const char *refused;			/* words of the report */
+	enum store store;
 };
 
 #define V(_name, _target, _nr, _env, _wake, _result)			\
@@ -1237,6 +1238,15 @@ FIXTURE_VARIANT(sleeping_in)
 	{								\
 		.target = #_target, .nr = _nr, .env = env_##_env,		\
 		.wake = wake_##_wake, .result = _result,			\
+	}
+
+/* The same with an image of bytes, as what is in memory need not be written and read */
+#define V_BYTES(_name, _target, _nr, _env, _wake, _result)		\
+	FIXTURE_VARIANT_ADD(sleeping_in, _name##_through_bytes)		\
+	{								\
+		.target = #_target, .nr = _nr, .env = env_##_env,		\
+		.wake = wake_##_wake, .result = _result,			\
+		.store = STORE_TMPFS,					\
 	}
 
 #define V_REFUSED(_name, _target, _nr, _wake, _result, _refused)	\
@@ -1291,6 +1301,12 @@ V(semop, semop, SYS_semop, sem, sem, "0");
 V(msgrcv, msgrcv, SYS_msgrcv, msg, msg, "8");
 V(flock, flock, SYS_flock, flock, flock, "0");
 V(fcntl_lock, fcntl_lock, SYS_fcntl, fcntl_lock, fcntl_lock, "0");
+V_BYTES(sigsuspend, sigsuspend, SYS_rt_sigsuspend, none, signal, INTERRUPTED);
+V_BYTES(futex_in_shared_memory, futex_wait_in_shared_memory, SYS_futex, none, pipe, "0");
+V_BYTES(ppoll_ended_by_signal, ppoll, SYS_ppoll, none, signal, INTERRUPTED);
+V_BYTES(epoll_pwait, epoll_pwait, SYS_epoll_pwait, epoll, write, "1");
+V_BYTES(send_unix, send_3, SYS_sendto, full_stream, drain_socket, "4096");
+V_BYTES(semop, semop, SYS_semop, sem, sem, "0");
 V_REFUSED(wait4, wait4, SYS_wait4, pipe, "0", "child process");
 V_REFUSED(waitid, waitid, SYS_waitid, pipe, "0", "child process");
 V_REFUSED(io_getevents, io_getevents, SYS_io_getevents, pipe, "1", "asynchronous I/O");
@@ -1303,7 +1319,7 @@ FIXTURE_SETUP(sleeping_in)
 	self->env.fd = -1;
 	self->env.peer = -1;
 	self->copy_env = self->env;
-	ASSERT_EQ(NULL, image_open(&self->img, STORE_MEMORY));
+	ASSERT_EQ(NULL, image_open(&self->img, variant->store));
 	ASSERT_TRUE(variant->env(&self->env));
 	ASSERT_TRUE(variant->env(&self->copy_env));
 	self->sysv = -1;
@@ -1625,6 +1641,133 @@ TEST_F(timeout_of, exports_in_a_row_are_like_one)
 	EXPECT_GT(3000 + SLACK_MS + late, ms);
 	ASSERT_EQ(0, target_wait(&self->copy, &status));
 	EXPECT_EQ(0, status);
+}
+
+/*
+ * What is left of a timeout, through an image of bytes. Each call has an original and a copy;
+ * they all sleep at the same time, and are exported late enough that a timeout which starts
+ * afresh is found.
+ */
+
+static const struct timed_call {
+	const char *target;
+	bool (*env)(struct env *e);
+	const char *result;
+} timed_calls[] = {
+	{ "nanosleep_3s", env_none, "0" },
+	{ "futex_wait_3s", env_none, "-1 ETIMEDOUT" },
+	{ "poll_3s", env_none, "0" },
+	{ "epoll_pwait_3s", env_epoll, "0" },
+	{ "semtimedop_3s", env_sem, "-1 EAGAIN" },
+	{ "recv_3s", env_stream, "-1 EAGAIN" },
+	{ "accept4_3s", env_tcp_listener, "-1 EAGAIN" },
+	{ "connect_3s", env_full_listener, "-1 EAGAIN" },
+};
+
+#define LATE_MS		2000		/* when it is exported */
+#define STAGGER_MS	600		/* what one may take to start, and to be copied */
+
+FIXTURE(timeouts)
+{
+	struct {
+		struct target t;
+		struct target copy;
+		struct image img;
+		struct env env;
+		struct env copy_env;
+		int64_t begin;
+		int64_t late;
+	} of[ARRAY_SIZE(timed_calls)];
+};
+
+FIXTURE_SETUP(timeouts)
+{
+	int i;
+
+	GHOST_NEEDED();
+	for (i = 0; i < ARRAY_SIZE(timed_calls); i++) {
+		self->of[i].env.fd = -1;
+		self->of[i].env.peer = -1;
+		self->of[i].copy_env = self->of[i].env;
+		ASSERT_EQ(NULL, image_open(&self->of[i].img, STORE_TMPFS));
+		ASSERT_TRUE(timed_calls[i].env(&self->of[i].env));
+		if (timed_calls[i].env == env_sem)
+			self->of[i].copy_env = self->of[i].env;
+		else
+			ASSERT_TRUE(timed_calls[i].env(&self->of[i].copy_env));
+		set_timeout(self->of[i].env.fd);
+		set_timeout(self->of[i].copy_env.fd);
+	}
+}
+
+FIXTURE_TEARDOWN(timeouts)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(timed_calls); i++) {
+		target_end(&self->of[i].t);
+		target_end(&self->of[i].copy);
+		image_close(&self->of[i].img);
+		env_end(&self->of[i].env);
+		if (timed_calls[i].env == env_sem)
+			semctl(atoi(self->of[i].env.arg), 0, IPC_RMID);
+		else
+			env_end(&self->of[i].copy_env);
+	}
+}
+
+static void start_timed(struct __test_metadata *_metadata, FIXTURE_DATA(timeouts) *self, int i)
+{
+	struct env *env = &self->of[i].env;
+	struct target_options o = { .arg = env->arg, .fds = &env->fd, .nfds = env->fd >= 0 };
+
+	ASSERT_EQ(0, target_start(&self->of[i].t, timed_calls[i].target, &o));
+	ASSERT_TRUE(target_says(&self->of[i].t, "ready"));
+	self->of[i].begin = now_ms();
+}
+
+static void copy_timed(struct __test_metadata *_metadata, FIXTURE_DATA(timeouts) *self, int i)
+{
+	struct image *img = &self->of[i].img;
+
+	self->of[i].late = now_ms();
+	ASSERT_EXPORTED(&self->of[i].t, img, 0);
+	ASSERT_EQ(0, import_target(&self->of[i].copy, &self->of[i].t, img, 0,
+				   &self->of[i].copy_env.fd))
+		TH_LOG("%s: import: %s: %s", timed_calls[i].target, strerror(errno),
+		       img->report);
+	self->of[i].late = now_ms() - self->of[i].late;
+}
+
+TEST_F(timeouts, go_on_through_the_bytes_of_an_image)
+{
+	int started = 0, copied = 0, i, status;
+	int64_t next = 0;
+	long ms;
+
+	while (copied < ARRAY_SIZE(timed_calls)) {
+		if (copied < started && now_ms() >= self->of[copied].begin + LATE_MS) {
+			copy_timed(_metadata, self, copied++);
+		} else if (started < ARRAY_SIZE(timed_calls) && now_ms() >= next) {
+			start_timed(_metadata, self, started++);
+			next = now_ms() + STAGGER_MS;
+		} else {
+			sleep_ms(10);
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(timed_calls); i++) {
+		ms = time_said(&self->of[i].t, timed_calls[i].result);
+		EXPECT_LE(3000, ms) TH_LOG("%s", timed_calls[i].target);
+		EXPECT_GT(3000 + SLACK_MS, ms) TH_LOG("%s", timed_calls[i].target);
+		ASSERT_EQ(0, target_wait(&self->of[i].t, &status));
+		EXPECT_EQ(0, status);
+		ms = time_said(&self->of[i].copy, timed_calls[i].result);
+		EXPECT_LE(3000, ms) TH_LOG("copy: %s", timed_calls[i].target);
+		EXPECT_GT(3000 + SLACK_MS + self->of[i].late, ms)
+			TH_LOG("copy: %s", timed_calls[i].target);
+		ASSERT_EQ(0, target_wait(&self->of[i].copy, &status));
+		EXPECT_EQ(0, status);
+	}
 }
 
 /*
