@@ -1819,6 +1819,8 @@ TARGET(all_at_once)
 	return verdict();
 }
 
+#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+
 FIXTURE(process)
 {
 	struct target t;
@@ -1827,6 +1829,7 @@ FIXTURE(process)
 	struct export_call e;
 	struct env env;
 	char cgroup[128];
+	char core_pattern[256];
 };
 
 FIXTURE_SETUP(process)
@@ -1845,6 +1848,8 @@ FIXTURE_TEARDOWN(process)
 		snprintf(path, sizeof(path), "%s/cgroup.freeze", self->cgroup);
 		write_text(path, "0\n");
 	}
+	if (self->core_pattern[0])
+		write_text(CORE_PATTERN, self->core_pattern);
 	target_end(&self->t);
 	target_end(&self->copy);
 	image_close(&self->img);
@@ -2153,6 +2158,59 @@ TEST_F(process, vforking_parent_is_busy)
 	ASSERT_EQ(0, target_wake(&self->t));
 	ASSERT_TRUE(target_sleeps_in(&self->t, 0, SYS_read));
 	EXPECT_TRUE(ends_well(&self->t));
+}
+
+TARGET(dumper)
+{
+	ready();
+	abort();
+}
+
+static bool dumps_core(struct target *t)
+{
+	int64_t end = now_ms() + PATIENCE_MS;
+	char text[16];
+
+	while (now_ms() < end) {
+		if (!proc_field(t->pid, "status", "CoreDumping", text, sizeof(text)) &&
+		    atoi(text))
+			return true;
+		sleep_ms(2);
+	}
+	return false;
+}
+
+/* Into a pipe to a program that does not read before we do so from its FIFO */
+TEST_F(process, process_that_dumps_core_is_busy_and_its_core_is_complete)
+{
+	char pattern[sizeof(self->env.arg) + 16], buf[65536];
+	size_t total = 0;
+	int fd, status;
+	ssize_t n;
+
+	if (access("/bin/dd", X_OK) || access(CORE_PATTERN, W_OK))
+		SKIP(return, "no /bin/dd, or not root");
+	ASSERT_TRUE(env_fifo(&self->env));
+	ASSERT_LT(0, read_text(CORE_PATTERN, self->core_pattern, sizeof(self->core_pattern)));
+	snprintf(pattern, sizeof(pattern), "|/bin/dd of=%s", self->env.arg);
+	ASSERT_EQ(0, write_text(CORE_PATTERN, pattern));
+	start(_metadata, self, "dumper", NULL);
+	ASSERT_EQ(0, target_wake(&self->t));
+	ASSERT_TRUE(dumps_core(&self->t));
+	EXPECT_REFUSED(EBUSY);
+	EXPECT_NE(NULL, strstr(self->e.report, "dumps core")) TH_LOG("%s", self->e.report);
+	EXPECT_TRUE(dumps_core(&self->t));
+	fd = open(self->env.arg, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		if (!total)
+			EXPECT_EQ(0, memcmp(buf, "\177ELF", 4));
+		total += n;
+	}
+	EXPECT_LT(65536, total);
+	ASSERT_EQ(0, target_wait(&self->t, &status));
+	EXPECT_TRUE(WIFSIGNALED(status) && WCOREDUMP(status)) TH_LOG("status %#x", status);
+	close(fd);
 }
 
 static bool in_cgroup(FIXTURE_DATA(process) *self)
