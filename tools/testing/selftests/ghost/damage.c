@@ -595,6 +595,7 @@ static int run_changed(const uint8_t *bytes, size_t size, const size_t *records,
 	pid_t pid;
 
 	signal(SIGTERM, SIG_IGN);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	random_init(&r);
 	total = env_number("GHOST_DAMAGE_CHANGES", 2000);
 	for (i = 0; i < total; i++) {
@@ -622,6 +623,8 @@ static int run_changed(const uint8_t *bytes, size_t size, const size_t *records,
 		kill(pid, SIGKILL);
 		if (waitpid(pid, NULL, __WALL) != pid)
 			return 102;
+		/* With any registers it may have called fork() */
+		kill_children();
 	}
 	printf("# %d of %d ran\n", runs, i);
 	fflush(stdout);
