@@ -55,10 +55,12 @@ struct mm_struct;
  * @task: the thread; a reference is held
  * @stop: the request that parked it; export only
  * @g: the ghost that is imported, or that the thread's own process is exported to
- * @run: work to be done at the ghost point instead of parking
+ * @run: work to be done at the ghost point instead of parking; gives back the file of a
+ *	transfer that is to go on, or NULL
  * @args: of a process that exports itself
  * @parked: it is held and its records are filled; under siglock
  * @stopped: it sleeps in a group stop and was read from outside; under siglock
+ * @had_work: it was to come to the ghost point anyway
  * @nvcsw: how often it had slept when it was read so
  * @rec: its records, in the form of the image
  * @regs: its registers
@@ -76,10 +78,11 @@ struct ghost_thread {
 	struct task_struct *task;
 	struct ghost_stop *stop;
 	struct ghost *g;
-	int (*run)(struct ghost_thread *gt, struct pt_regs *regs);
+	struct file *(*run)(struct ghost_thread *gt, struct pt_regs *regs);
 	struct ghost_export_args *args;
 	bool parked;
 	bool stopped;
+	bool had_work;
 	unsigned long nvcsw;
 	struct ghost_rec_thread rec;
 	struct ghost_arch_regs regs;
@@ -414,7 +417,6 @@ void ghost_restart_fill(struct ghost_thread *gt);
 int ghost_export_restart(struct ghost *g, struct ghost_thread *gt);
 int ghost_import_restart(struct ghost *g, struct ghost_thread *gt);
 void ghost_restart_apply(struct ghost_thread *gt);
-long ghost_ask_seccomp(int nr);
 
 /* transfer.c */
 struct file *ghost_transfer_file(struct pt_regs *regs);

@@ -59,6 +59,15 @@ static void leave_ghost_point(struct ghost_thread *gt, struct pt_regs *regs)
 	ghost_thread_forget(gt);
 }
 
+/*
+ * The file of a transfer that current is to go on with. Asked before any thread of the new process
+ * runs, which could put another in its place. Filters of the importer have not seen the call.
+ */
+static struct file *cut_transfer(struct pt_regs *regs)
+{
+	return test_syscall_work(SECCOMP) ? NULL : ghost_transfer_file(regs);
+}
+
 /* The leader of the process may have ended before its other threads */
 static bool leader_lives(const struct ghost *g)
 {
@@ -66,10 +75,11 @@ static bool leader_lives(const struct ghost *g)
 }
 
 /* What a thread of the embryo does at its ghost point */
-static int run_thread(struct ghost_thread *gt, struct pt_regs *regs)
+static struct file *run_thread(struct ghost_thread *gt, struct pt_regs *regs)
 {
 	struct ghost *g = gt->g;
 	int ret = ghost_apply_thread(gt, regs);
+	struct file *file = ret ? NULL : cut_transfer(regs);
 	bool last;
 
 	spin_lock(&g->lock);
@@ -84,7 +94,7 @@ static int run_thread(struct ghost_thread *gt, struct pt_regs *regs)
 	wait_event_state(g->wait, READ_ONCE(g->committed), (TASK_KILLABLE | TASK_FREEZABLE));
 	leave_ghost_point(gt, regs);
 	ghost_put_ghost(g);
-	return 0;
+	return file;
 }
 
 static int clone_task(struct ghost *g, struct ghost_thread *gt, u64 flags, int (*fn)(void *),
@@ -220,11 +230,12 @@ static bool decide(struct ghost *g, int decision)
 }
 
 /* What the embryo does at its ghost point */
-static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
+static struct file *run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 {
 	struct ghost *g = gt->g;
 	int ret = build(g, regs);
 	bool leads = leader_lives(g);
+	struct file *file = ret || !leads ? NULL : cut_transfer(regs);
 
 	if (!ret && (fatal_signal_pending(current) || !decide(g, GHOST_COMMIT)))
 		ret = -EINTR;
@@ -242,11 +253,14 @@ static int run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 	smp_store_release(&g->done, true);
 	wake_up_all(&g->wait);
 	ghost_put_ghost(g);
-	if (ret)
+	if (ret) {
+		if (file)
+			fput(file);
 		do_group_exit(SIGKILL);
+	}
 	if (!leads)
 		do_exit(0);
-	return 0;
+	return file;
 }
 
 /*

@@ -254,8 +254,7 @@ void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work)
 	spin_unlock_irq(&current->sighand->siglock);
 	if (gt) {
 		clear_thread_flag(TIF_GHOST);
-		gt->run(gt, regs);
-		file = ghost_transfer_file(regs);
+		file = gt->run(gt, regs);
 	} else {
 		/* When the threads are let go, another may be the first to change descriptors */
 		file = ghost_transfer_file(regs);
@@ -346,7 +345,7 @@ static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
 	gt->nvcsw = t->nvcsw;
 	t->ghost = gt;
 	/* When it is continued it must come to the ghost point before anything else */
-	set_tsk_thread_flag(t, TIF_GHOST);
+	gt->had_work = test_and_set_tsk_thread_flag(t, TIF_GHOST);
 	ghost_thread_fill(gt);
 	list_move_tail(&gt->list, &stop->threads);
 	return true;
@@ -358,14 +357,13 @@ static bool read_stopped(struct ghost_stop *stop, struct task_struct *t)
  */
 static bool is_closing(struct task_struct *t)
 {
-	switch (syscall_get_nr(t, task_pt_regs(t))) {
-	case __NR_close:
-	case __NR_close_range:
-	case __NR_dup2:
-	case __NR_dup3:
-		return true;
-	}
-	return false;
+	int nr;
+
+	if (!try_get_task_stack(t))
+		return false;
+	nr = syscall_get_nr(t, task_pt_regs(t));
+	put_task_stack(t);
+	return nr == __NR_close || nr == __NR_close_range || nr == __NR_dup2 || nr == __NR_dup3;
 }
 
 static void ask_to_park(struct task_struct *t)
@@ -614,8 +612,9 @@ static void forget_records(struct list_head *threads)
 		if (!gt->stopped || gt->task->ghost != gt)
 			continue;
 		gt->task->ghost = NULL;
-		/* It was not interrupted for us, so there is nothing to be mended */
-		clear_tsk_thread_flag(gt->task, TIF_GHOST);
+		/* It was not interrupted for us, so there is nothing of ours to be mended */
+		if (!gt->had_work)
+			clear_tsk_thread_flag(gt->task, TIF_GHOST);
 	}
 }
 

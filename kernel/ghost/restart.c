@@ -28,7 +28,7 @@ enum timeout_arg {
 	TIMEOUT_INT,		/* argument: < 0: none */
 	TIMEOUT_POINTER,	/* argument: NULL: none */
 	TIMEOUT_SOCKET,		/* a socket with SO_RCVTIMEO or SO_SNDTIMEO, else not -EINTR */
-	TIMEOUT_DRAIN,		/* never, and only tcdrain() */
+	TIMEOUT_DRAIN,		/* never, and only tcdrain() and others that wait for output */
 };
 
 static const struct eintr_call {
@@ -105,15 +105,8 @@ static bool may_repeat(int nr)
 	return find_call(nr)->timeout != TIMEOUT_SOCKET || is_socket(args[0]);
 }
 
-/**
- * ghost_ask_seccomp() - may current make a call that entry has not shown to its filters?
- * @nr: number of the call; its arguments are in the user registers
- *
- * Entry has shown them restart_syscall(), or nothing at all.
- *
- * Return: 0 or a negative errno; a filter may have put an errno into the registers, too.
- */
-long ghost_ask_seccomp(int nr)
+/* Entry has shown restart_syscall() to seccomp; what comes is another call */
+static long ask_seccomp(int nr)
 {
 	struct pt_regs *regs = current_pt_regs();
 	struct seccomp_data sd = {
@@ -157,7 +150,7 @@ static long ghost_restart_call(struct restart_block *restart)
 
 	/* Once: a program must not make more of it by restart_syscall() */
 	restart->fn = do_no_restart_syscall;
-	ret = ghost_ask_seccomp(nr);
+	ret = ask_seccomp(nr);
 	if (ret)
 		return ret;
 	/* Another thread may have put something else in its place */
@@ -241,7 +234,7 @@ void ghost_restart_prepare(struct pt_regs *regs)
 		tick = true;
 		break;
 	case TIMEOUT_DRAIN:
-		if (args[1] != TCSBRK || !args[2])
+		if (args[1] != TIOCSETD && args[1] != TIOCSBRK && (args[1] != TCSBRK || !args[2]))
 			return;
 		break;
 	}

@@ -152,7 +152,7 @@ static int finish_export(struct ghost *g, const struct ghost_export_args *args, 
 }
 
 /* Export of the caller's own process: done at the ghost point, where its state is complete */
-static int run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
+static struct file *run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
 {
 	struct ghost *g = gt->g;
 	struct ghost_export_args *args = gt->args;
@@ -169,7 +169,7 @@ static int run_self_export(struct ghost_thread *gt, struct pt_regs *regs)
 	kfree(args);
 	ghost_thread_forget(gt);
 	ghost_put_ghost(g);
-	return 0;
+	return NULL;
 }
 
 static int export_self(struct ghost *g, const struct ghost_export_args *args)

@@ -28,7 +28,7 @@
 struct ghost_thread *ghost_thread_alloc(struct task_struct *t)
 {
 	/* Charged to the process that is to be parked: rather no export than the OOM killer */
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 	struct ghost_thread *gt = kzalloc(sizeof(*gt), gfp);
 
 	if (!gt)

@@ -13,7 +13,6 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/major.h>
 #include <linux/net.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/sched/signal.h>
@@ -21,6 +20,8 @@
 #include <linux/socket.h>
 #include <linux/syscalls.h>
 #include <linux/task_work.h>
+#include <linux/tcp.h>
+#include <linux/tty.h>
 #include <linux/uio.h>
 #include <linux/unistd.h>
 #include <net/sock.h>
@@ -28,6 +29,7 @@
 
 #include <asm/syscall.h>
 
+#include "../../drivers/tty/tty.h"
 #include "ghost.h"
 
 /* Of these no call is continued: they do not block, or do more than to transfer */
@@ -72,12 +74,8 @@ static struct socket *transfer_socket(struct file *file)
 
 static bool is_terminal(struct file *file)
 {
-	unsigned int major = imajor(file_inode(file));
-
-	return S_ISCHR(file_inode(file)->i_mode) &&
-	       (major == TTY_MAJOR || major == TTYAUX_MAJOR ||
-		(major >= UNIX98_PTY_MASTER_MAJOR &&
-		 major < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT));
+	/* Of all sorts of them; not one that was hung up */
+	return IS_ENABLED(CONFIG_TTY) && file->f_op->unlocked_ioctl == tty_ioctl;
 }
 
 /*
@@ -89,7 +87,8 @@ static bool socket_goes_on(struct sock *sk, int dir, int flags)
 	if (sk->sk_type != SOCK_STREAM || flags & GHOST_MSG_OTHER || READ_ONCE(sk->sk_err))
 		return false;
 	if (dir == ITER_DEST)
-		return flags & MSG_WAITALL && sk_is_tcp(sk) &&
+		/* Urgent data end a receive */
+		return flags & MSG_WAITALL && sk_is_tcp(sk) && !READ_ONCE(tcp_sk(sk)->urg_data) &&
 		       READ_ONCE(sk->sk_rcvtimeo) == MAX_SCHEDULE_TIMEOUT;
 	return (sk_is_tcp(sk) || sk_is_stream_unix(sk)) &&
 	       !(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN) &&
@@ -110,7 +109,7 @@ static bool file_goes_on(struct file *file, const struct transfer_call *call, in
 
 /* All of what the call is to transfer; @iov is to be freed. 0 or a negative errno. */
 static int import_transfer(const struct transfer_call *call, const unsigned long *args,
-			   struct sock *sk, struct iovec **iov, struct iov_iter *iter)
+			   struct iovec **iov, struct iov_iter *iter)
 {
 	void __user *addr = (void __user *)args[1];
 	struct user_msghdr msg;
@@ -125,8 +124,8 @@ static int import_transfer(const struct transfer_call *call, const unsigned long
 	case TRANSFER_MESSAGE:
 		if (copy_from_user(&msg, addr, sizeof(msg)))
 			return -EFAULT;
-		/* What says how the bytes are meant has gone with the first of them */
-		if (call->dir == ITER_SOURCE && msg.msg_controllen && !sk_is_stream_unix(sk))
+		/* What says whose the bytes are, and what, has gone with the first of them */
+		if (call->dir == ITER_SOURCE && msg.msg_controllen)
 			return -EOPNOTSUPP;
 		ret = import_iovec(call->dir, msg.msg_iov, msg.msg_iovlen, 0, iov, iter);
 		return min(ret, 0);
@@ -137,14 +136,16 @@ static int import_transfer(const struct transfer_call *call, const unsigned long
 static ssize_t socket_rest(struct socket *sock, const struct transfer_call *call, int flags,
 			   struct iov_iter *iter)
 {
-	/* SIGPIPE is for the next call, too */
-	struct msghdr msg = { .msg_iter = *iter, .msg_flags = flags | MSG_NOSIGNAL };
+	struct msghdr msg = { .msg_iter = *iter };
 	ssize_t ret;
 
-	if (call->dir == ITER_DEST)
+	if (call->dir == ITER_DEST) {
 		ret = sock_recvmsg(sock, &msg, flags);
-	else
+	} else {
+		/* As in send(2): some are not for user space. SIGPIPE is for the next call, too. */
+		msg.msg_flags = (flags & ~MSG_INTERNAL_SENDMSG_FLAGS) | MSG_NOSIGNAL;
 		ret = sock_sendmsg(sock, &msg);
+	}
 	/* It broke just now, and saying so has taken the error away */
 	if (ret < 0 && ret > -ERESTARTSYS && ret != -EPIPE && sock->sk->sk_state == TCP_CLOSE &&
 	    sk_is_tcp(sock->sk))
@@ -161,7 +162,7 @@ static ssize_t transfer_rest(const struct transfer_call *call, struct file *file
 	struct iov_iter iter;
 	ssize_t ret;
 
-	ret = import_transfer(call, args, sock ? sock->sk : NULL, &iov, &iter);
+	ret = import_transfer(call, args, &iov, &iter);
 	if (!ret && iov_iter_count(&iter) > done) {
 		iov_iter_advance(&iter, done);
 		if (sock)
@@ -246,10 +247,9 @@ void ghost_transfer_rest(struct pt_regs *regs, struct file *file)
 	call = transfer_of(regs, args, &flags);
 	if (call && may_sleep_again()) {
 		done = syscall_get_return_value(current, regs);
-		n = ghost_ask_seccomp(call->nr) ?:
-		    transfer_rest(call, file, flags, args, done);
-		/* A filter that says no has put something else there */
-		syscall_set_return_value(current, regs, 0, done + max(n, 0));
+		n = transfer_rest(call, file, flags, args, done);
+		if (n > 0)
+			syscall_set_return_value(current, regs, 0, done + n);
 	}
 	fput(file);
 }
