@@ -1665,7 +1665,7 @@ static const struct timed_call {
 };
 
 #define LATE_MS		2000		/* when it is exported */
-#define STAGGER_MS	600		/* what one may take to start, and to be copied */
+#define STAGGER_MS	1000		/* what one may take to start, and to be copied */
 
 FIXTURE(timeouts)
 {
