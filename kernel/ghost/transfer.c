@@ -107,7 +107,10 @@ static bool file_goes_on(struct file *file, const struct transfer_call *call, in
 	return !call->flags && (get_pipe_info(file, false) || is_terminal(file));
 }
 
-/* All of what the call is to transfer; @iov is to be freed. 0 or a negative errno. */
+/*
+ * All of what the call is to transfer. *@iov is room for UIO_FASTIOV entries; if it is changed
+ * it is to be freed. 0 or a negative errno.
+ */
 static int import_transfer(const struct transfer_call *call, const unsigned long *args,
 			   struct iovec **iov, struct iov_iter *iter)
 {
@@ -119,7 +122,7 @@ static int import_transfer(const struct transfer_call *call, const unsigned long
 	case TRANSFER_BUFFER:
 		return import_ubuf(call->dir, addr, args[2], iter);
 	case TRANSFER_VECTOR:
-		ret = import_iovec(call->dir, addr, args[2], 0, iov, iter);
+		ret = import_iovec(call->dir, addr, args[2], UIO_FASTIOV, iov, iter);
 		return min(ret, 0);
 	case TRANSFER_MESSAGE:
 		if (copy_from_user(&msg, addr, sizeof(msg)))
@@ -127,7 +130,7 @@ static int import_transfer(const struct transfer_call *call, const unsigned long
 		/* What says whose the bytes are, and what, has gone with the first of them */
 		if (call->dir == ITER_SOURCE && msg.msg_controllen)
 			return -EOPNOTSUPP;
-		ret = import_iovec(call->dir, msg.msg_iov, msg.msg_iovlen, 0, iov, iter);
+		ret = import_iovec(call->dir, msg.msg_iov, msg.msg_iovlen, UIO_FASTIOV, iov, iter);
 		return min(ret, 0);
 	}
 	return -EINVAL;
@@ -158,7 +161,7 @@ static ssize_t transfer_rest(const struct transfer_call *call, struct file *file
 			     const unsigned long *args, size_t done)
 {
 	struct socket *sock = transfer_socket(file);
-	struct iovec *iov = NULL;
+	struct iovec fast[UIO_FASTIOV], *iov = fast;
 	struct iov_iter iter;
 	ssize_t ret;
 
@@ -170,7 +173,8 @@ static ssize_t transfer_rest(const struct transfer_call *call, struct file *file
 		else
 			ret = vfs_iter_write(file, &iter, NULL, 0);
 	}
-	kfree(iov);
+	if (iov != fast)
+		kfree(iov);
 	return ret;
 }
 

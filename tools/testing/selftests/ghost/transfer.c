@@ -84,6 +84,13 @@ static ssize_t call_writev(void)
 	return writev(3, iov, 3);
 }
 
+static ssize_t call_writev_one(void)
+{
+	struct iovec iov = { buf, TOTAL };
+
+	return writev(3, &iov, 1);
+}
+
 static ssize_t call_send(void)
 {
 	return send(3, buf, TOTAL, 0);
@@ -133,6 +140,7 @@ static ssize_t call_recvmsg(void)
 
 TARGET(write) { return transfer(call_write); }
 TARGET(writev) { return transfer(call_writev); }
+TARGET(writev_one) { return transfer(call_writev_one); }
 TARGET(send) { return transfer(call_send); }
 TARGET(send_splice) { return transfer(call_send_splice); }
 TARGET(sendmsg) { return transfer(call_sendmsg); }
@@ -215,6 +223,7 @@ FIXTURE_VARIANT(transfer)
 
 V(write_to_a_pipe, write, SYS_write, pipe, false);
 V(writev_to_a_pipe, writev, SYS_writev, pipe, false);
+V(writev_of_one_piece_to_a_pipe, writev_one, SYS_writev, pipe, false);
 V(write_to_a_terminal, write, SYS_write, terminal, false);
 V(write_to_a_unix_socket, write, SYS_write, unix, false);
 V(sendmsg_to_a_unix_socket, sendmsg, SYS_sendmsg, unix, false);
