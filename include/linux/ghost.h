@@ -36,6 +36,34 @@ struct ghost_resource {
 };
 
 /**
+ * struct ghost_handover_ops - what the two ends of a backend say to each other
+ * @offer: export, before the process is stopped: describe what it relies on, @len bytes at
+ *	@what. Return when the other end has accepted it
+ * @wait_ready: export, when the image is written: return when the other end has rebuilt the
+ *	process. Until now either end may give up
+ * @go: export: let the process run at the other end, and return when it does; @pid is set to
+ *	what it is called there. From a negative errno follows that it does not run there and
+ *	never will. 1: that is not known
+ * @hear: import, before anything else: get what is offered, @len bytes, with zeros behind a
+ *	shorter description; -E2BIG if a longer one says something
+ * @accept: import: say that it will do
+ * @ready: import, when the image is read and the process rebuilt: say so. Return when the
+ *	other end wants it to run
+ * @done: import: the last call. @pid: it runs; a negative errno: nothing is left of it
+ *
+ * Why it failed is said by ghost_refuse(). Otherwise as for struct ghost_resource_ops.
+ */
+struct ghost_handover_ops {
+	int (*offer)(struct ghost_resource *res, struct ghost *g, const void *what, size_t len);
+	int (*wait_ready)(struct ghost_resource *res, struct ghost *g);
+	int (*go)(struct ghost_resource *res, struct ghost *g, pid_t *pid);
+	int (*hear)(struct ghost_resource *res, struct ghost *g, void *what, size_t len);
+	int (*accept)(struct ghost_resource *res, struct ghost *g);
+	int (*ready)(struct ghost_resource *res, struct ghost *g);
+	void (*done)(struct ghost_resource *res, struct ghost *g, pid_t pid);
+};
+
+/**
  * struct ghost_resource_ops - a backend: where the bytes of a ghost go to or come from
  * @owner: module that is pinned while the backend is in use
  * @name: for messages
@@ -43,12 +71,13 @@ struct ghost_resource {
  * @open: make @res ready for reading or writing; @params is a kernel copy of what
  *	the caller gave, @size its length
  * @write: take all bytes of the iterator, or fail; pages it points to stay
- *	unchanged until the call returns
+ *	unchanged until the call returns, or for as long as a reference to them is held
  * @read: fill the whole iterator, or fail; -ENODATA if the medium ends before
  * @sync: optional; return when everything written is on stable storage
  * @keep: instead of @write: keep the captured ghost itself; takes a reference
  * @kept: instead of @read: the ghost that was kept, borrowed until @close
  * @close: give everything back; called once for each successful @open
+ * @handover: optional; the other end is an import that goes on at the same time
  *
  * All callbacks run in process context and may sleep; no lock is held. They return
  * 0 or a negative errno. One resource is never used by two tasks at once.
@@ -64,6 +93,7 @@ struct ghost_resource_ops {
 	int (*keep)(struct ghost_resource *res, struct ghost *g);
 	struct ghost *(*kept)(struct ghost_resource *res);
 	void (*close)(struct ghost_resource *res);
+	const struct ghost_handover_ops *handover;
 };
 
 int ghost_resource_register(const struct ghost_resource_ops *ops);
@@ -129,6 +159,7 @@ static inline void ghost_clear_sleep(void)
 	current->ghost_sleep.noted = false;
 }
 
+void ghost_forget_process(struct signal_struct *sig);
 void __ghost_exit_to_user_mode(struct pt_regs *regs, unsigned long ti_work);
 
 /**
@@ -221,6 +252,7 @@ static inline void ghost_note_hrtimer(struct hrtimer *timer) { }
 static inline unsigned long ghost_note_timeout(unsigned long expires) { return expires; }
 static inline void ghost_forget_sleep(void) { }
 static inline void ghost_init_task(struct task_struct *t) { }
+static inline void ghost_forget_process(struct signal_struct *sig) { }
 
 #endif /* CONFIG_GHOST */
 

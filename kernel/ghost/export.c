@@ -64,6 +64,8 @@ static int check_once(struct ghost *g)
 		return refuse_gone(g);
 	exec_id = READ_ONCE(p->self_exec_id);
 	ret = check_permission(g, p);
+	if (!ret && ghost_is_held(g))
+		ret = ghost_refuse(g, -EBUSY, "process: is held, for it may run elsewhere");
 	if (!ret)
 		ret = ghost_check_kinds(g, p);
 	/*
@@ -124,6 +126,45 @@ static int write_out(struct ghost *g)
 	return ops->keep ? ops->keep(&g->res, g) : ghost_write_image(g);
 }
 
+/* Before the process is stopped: will it run where it goes to? */
+static int offer(struct ghost *g)
+{
+	struct task_struct *p;
+	int ret;
+
+	if (!g->res.ops->handover)
+		return 0;
+	p = get_live_thread(g->pid);
+	if (!p)
+		return refuse_gone(g);
+	ret = ghost_offer_machine(g, p);
+	put_task_struct(p);
+	return ret;
+}
+
+/*
+ * The image is out. Let the copy run, if there is another end that has made one. 1: it was told
+ * to, and it is not known whether it does.
+ */
+static int hand_over(struct ghost *g)
+{
+	const struct ghost_handover_ops *handover = g->res.ops->handover;
+	pid_t pid = 0;
+	int ret;
+
+	if (!handover)
+		return 0;
+	ret = handover->wait_ready(&g->res, g);
+	if (ret)
+		return ret;
+	/* Killed meanwhile: nobody wants it to live on elsewhere */
+	if (g->stop && !ghost_still_parked(g))
+		return ghost_refuse(g, -ESRCH, "process: was killed or continued meanwhile");
+	ret = handover->go(&g->res, g, &pid);
+	g->stats.pid = pid;
+	return ret;
+}
+
 static void send_to_process(struct ghost *g, int sig)
 {
 	struct task_struct *p = get_pid_task(g->pid, PIDTYPE_TGID);
@@ -150,7 +191,8 @@ static void count_pages(struct ghost *g)
  * @g: the export, with a resource plugged in unless it is a check
  * @self: record of current if it exports its own process and is at its ghost point, or NULL
  *
- * If it fails the process runs on as if nothing had happened.
+ * If it fails the process runs on as if nothing had happened; but with -EINPROGRESS, if it was
+ * to be ended, it is held.
  *
  * Return: 0, or a negative errno, mostly with the reason in the report.
  */
@@ -162,6 +204,9 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 	ret = check(g);
 	if (ret || g->mode == GHOST_MODE_CHECK)
 		return ret ?: g->refused ? -EOPNOTSUPP : 0;
+	ret = offer(g);
+	if (ret)
+		return ret;
 
 	if (g->flags & GHOST_EXPORT_KILL)
 		sig = SIGKILL;
@@ -187,12 +232,39 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 	g->stats.park_ns = ktime_to_ns(ktime_sub(parked, stopped));
 	if (!ret)
 		ret = write_out(g);
+	if (!ret)
+		ret = hand_over(g);
 	if (!ret && sig)
 		send_to_process(g, sig);
+	if (ret > 0) {
+		ret = -EINPROGRESS;
+		if (sig == SIGKILL)
+			ghost_hold_all(g);
+	}
 	ghost_unpark_all(g);
+	/* It goes on at the other end from here */
+	if (sig && g->res.ops->handover)
+		g->stats.stop_ns = ktime_to_ns(ktime_sub(ktime_get(), stopped));
 	ghost_threads_free(g);
 	g->stats.threads = g->nr_threads;
 	g->stats.bytes = g->pos;
 	g->stats.total_ns = ktime_to_ns(ktime_sub(ktime_get(), start));
 	return ret;
+}
+
+/**
+ * ghost_resume() - let a process run on that is held; sleeps
+ * @g: an operation; its @pid says which process
+ * Return: 0, -EPERM, -ESRCH if it is gone, -EINVAL if it is not held.
+ */
+int ghost_resume(struct ghost *g)
+{
+	struct task_struct *p = get_live_thread(g->pid);
+	int ret;
+
+	if (!p)
+		return refuse_gone(g);
+	ret = check_permission(g, p);
+	put_task_struct(p);
+	return ret ?: ghost_resume_held(g);
 }

@@ -9,6 +9,7 @@
  *   file, one file per kind			records <-> state of a process
  *   object				the life of a ghost
  *   resource_memory			a ghost that is kept instead of written
+ *   resource_tcp			a ghost on its way to another kernel
  *   kind					the table of kinds
  *   park					threads held at the ghost point
  *   export, import				one operation
@@ -264,6 +265,9 @@ int ghost_resource_open(struct ghost_resource *res, bool write, u32 id,
 			const void *params, size_t size);
 void ghost_resource_close(struct ghost_resource *res);
 
+/* resource_file.c */
+int ghost_file_wait(struct file *file, __poll_t events, long timeout);
+
 /* resource_memory.c */
 int ghost_memory_fd(const struct ghost_resource *res);
 void ghost_memory_install(struct ghost_resource *res);
@@ -370,6 +374,8 @@ int ghost_apply_process(struct ghost *g);
 
 int ghost_export_machine(struct ghost *g, struct task_struct *t);
 int ghost_import_machine(struct ghost *g);
+int ghost_offer_machine(struct ghost *g, struct task_struct *t);
+int ghost_hear_machine(struct ghost *g);
 
 int ghost_check_mm(struct ghost *g, struct task_struct *t);
 int ghost_export_mm(struct ghost *g, struct task_struct *t);
@@ -434,9 +440,13 @@ struct ghost_stop;
 int ghost_park_all(struct ghost *g, struct ghost_thread *self);
 bool ghost_still_parked(struct ghost *g);
 void ghost_unpark_all(struct ghost *g);
+void ghost_hold_all(struct ghost *g);
+bool ghost_is_held(struct ghost *g);
+int ghost_resume_held(struct ghost *g);
 
 /* export.c, import.c */
 int ghost_export(struct ghost *g, struct ghost_thread *self);
+int ghost_resume(struct ghost *g);
 pid_t ghost_import(struct ghost *g);
 
 #endif /* _KERNEL_GHOST_H */

@@ -235,8 +235,12 @@ static struct file *run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 	struct ghost *g = gt->g;
 	int ret = build(g, regs);
 	bool leads = leader_lives(g);
-	struct file *file = ret || !leads ? NULL : cut_transfer(regs);
+	struct file *file;
 
+	/* Who exports it may have to let go of it first */
+	if (!ret && g->res.ops->handover)
+		ret = g->res.ops->handover->ready(&g->res, g);
+	file = ret || !leads ? NULL : cut_transfer(regs);
 	if (!ret && (fatal_signal_pending(current) || !decide(g, GHOST_COMMIT)))
 		ret = -EINTR;
 	if (!ret) {
@@ -323,15 +327,7 @@ static int wait_for_embryo(struct ghost *g)
 	return g->committed ? 0 : g->error;
 }
 
-/**
- * ghost_import() - make a process of a ghost; sleeps
- * @g: the import, with a resource plugged in
- *
- * The new process is a child of current. If it fails nothing is left behind.
- *
- * Return: its process id, or a negative errno, mostly with the reason in the report.
- */
-pid_t ghost_import(struct ghost *g)
+static pid_t import(struct ghost *g)
 {
 	struct ghost_thread *gt;
 	pid_t pid;
@@ -339,7 +335,9 @@ pid_t ghost_import(struct ghost *g)
 
 	if (g->res.ops->kept)
 		g->source = g->res.ops->kept(&g->res);
-	ret = ghost_read_header(g);
+	ret = g->res.ops->handover ? ghost_hear_machine(g) : 0;
+	if (!ret)
+		ret = ghost_read_header(g);
 	if (!ret)
 		ret = ghost_import_kinds(g, GHOST_REC_PROCESS);
 	if (ret)
@@ -362,4 +360,21 @@ pid_t ghost_import(struct ghost *g)
 	if (ret)
 		reap_embryo(g->embryo, pid);
 	return ret ?: pid;
+}
+
+/**
+ * ghost_import() - make a process of a ghost; sleeps
+ * @g: the import, with a resource plugged in
+ *
+ * The new process is a child of current. If it fails nothing is left behind.
+ *
+ * Return: its process id, or a negative errno, mostly with the reason in the report.
+ */
+pid_t ghost_import(struct ghost *g)
+{
+	pid_t pid = import(g);
+
+	if (g->res.ops->handover)
+		g->res.ops->handover->done(&g->res, g, pid);
+	return pid;
 }

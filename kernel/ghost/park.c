@@ -29,7 +29,7 @@
 
 /**
  * struct ghost_stop - request to park all threads of a process
- * @ref: one for the requester, one for each thread that looks at it
+ * @ref: one for the requester, one for the process, one for each thread that looks at it
  * @stopper: where the requester waits for threads
  * @parked: where threads wait to be let go
  * @threads: struct ghost_thread of those that are parked
@@ -39,6 +39,7 @@
  * @lost: threads that were parked and are no more, because they were killed or continued
  * @complete: all threads are parked
  * @released: threads may go
+ * @held: the requester is gone, the process keeps the request
  * @error: why a thread could not park
  *
  * All but the wait queues are under siglock of the process.
@@ -54,6 +55,7 @@ struct ghost_stop {
 	unsigned int lost;
 	bool complete;
 	bool released;
+	bool held;
 	int error;
 };
 
@@ -307,6 +309,8 @@ static int install_stop(struct ghost *g, struct ghost_stop *stop)
 		ret = -ESRCH;
 	else
 		p->signal->ghost = stop;
+	if (!ret)
+		refcount_inc(&stop->ref);
 	unlock_process(p, &flags);
 	if (ret == -EBUSY)
 		return ghost_refuse(g, ret, "process: is being exported already");
@@ -638,7 +642,99 @@ void ghost_unpark_all(struct ghost *g)
 		forget_records(&stop->threads);
 		p->signal->ghost = NULL;
 		unlock_process(p, &flags);
+		ghost_stop_put(stop);
+	} else {
+		/* What is left of the process keeps the request, which must not keep it in turn */
+		put_threads(&stop->threads);
 	}
 	wake_up_all(&stop->parked);
 	ghost_stop_put(stop);
+}
+
+/**
+ * ghost_hold_all() - go away and leave all threads parked
+ * @g: the export
+ *
+ * Until ghost_resume_held(), or the death of the process. What was captured is not needed
+ * any more; a thread that was read in a group stop comes to the ghost point and parks there when
+ * it is continued.
+ */
+void ghost_hold_all(struct ghost *g)
+{
+	struct ghost_stop *stop = g->stop;
+	struct ghost_thread *gt;
+	struct task_struct *p;
+	unsigned long flags;
+
+	p = stop ? lock_process(g->pid, &flags) : NULL;
+	if (!p)
+		return;
+	list_for_each_entry(gt, &g->threads, list) {
+		/* One that exports itself is not parked yet */
+		if (gt->task == current)
+			set_thread_flag(TIF_GHOST);
+		if (gt->stopped && gt->task->ghost == gt)
+			gt->task->ghost = NULL;
+	}
+	stop->held = true;
+	unlock_process(p, &flags);
+	g->stop = NULL;
+	ghost_stop_put(stop);
+}
+
+/**
+ * ghost_is_held() - has ghost_hold_all() left the threads of a process parked?
+ * @g: an operation; its @pid says which process
+ * Return: true if so.
+ */
+bool ghost_is_held(struct ghost *g)
+{
+	struct task_struct *p;
+	unsigned long flags;
+	bool held;
+
+	p = lock_process(g->pid, &flags);
+	if (!p)
+		return false;
+	held = p->signal->ghost && p->signal->ghost->held;
+	unlock_process(p, &flags);
+	return held;
+}
+
+/**
+ * ghost_resume_held() - let the threads of a process go on that ghost_hold_all() has left
+ * @g: an operation; its @pid says which process
+ * Return: 0, -ESRCH if it is gone, -EINVAL if it is not held.
+ */
+int ghost_resume_held(struct ghost *g)
+{
+	struct ghost_stop *stop = NULL;
+	struct task_struct *p;
+	unsigned long flags;
+
+	p = lock_process(g->pid, &flags);
+	if (!p)
+		return ghost_refuse(g, -ESRCH, "process: gone");
+	if (p->signal->ghost && p->signal->ghost->held) {
+		stop = p->signal->ghost;
+		WRITE_ONCE(stop->released, true);
+		p->signal->ghost = NULL;
+	}
+	unlock_process(p, &flags);
+	if (!stop)
+		return ghost_refuse(g, -EINVAL, "process: is not held");
+	wake_up_all(&stop->parked);
+	ghost_stop_put(stop);
+	return 0;
+}
+
+/**
+ * ghost_forget_process() - a process that may be held is no more
+ * @sig: what is left of it
+ */
+void ghost_forget_process(struct signal_struct *sig)
+{
+	/* No thread is in its lists: nothing sleeps */
+	if (sig->ghost)
+		ghost_stop_put(sig->ghost);
 }

@@ -16,6 +16,20 @@
 
 static DEFINE_XARRAY(ghost_backends);
 
+/* Each end needs all that it has to say */
+static bool handover_makes_sense(const struct ghost_resource_ops *ops)
+{
+	const struct ghost_handover_ops *h = ops->handover;
+
+	if (!h)
+		return true;
+	if (ops->keep || ops->kept)
+		return false;
+	if (ops->write && !(h->offer && h->wait_ready && h->go))
+		return false;
+	return !ops->read || (h->hear && h->accept && h->ready && h->done);
+}
+
 static bool ops_make_sense(const struct ghost_resource_ops *ops)
 {
 	if (!ops->name || !ops->open || !ops->close)
@@ -23,7 +37,7 @@ static bool ops_make_sense(const struct ghost_resource_ops *ops)
 	if (!ops->id || (ops->owner && ops->id < GHOST_BACKEND_MODULE_FIRST))
 		return false;
 	/* Either bytes or the ghost itself go each way, and at least one way is there */
-	if ((ops->write && ops->keep) || (ops->read && ops->kept))
+	if ((ops->write && ops->keep) || (ops->read && ops->kept) || !handover_makes_sense(ops))
 		return false;
 	return ops->write || ops->keep || ops->read || ops->kept;
 }

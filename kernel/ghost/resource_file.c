@@ -44,31 +44,62 @@ static int ghost_file_open(struct ghost_resource *res, const void *params, size_
 	return 0;
 }
 
-/* Wait until a descriptor with O_NONBLOCK is ready */
-static int ghost_file_wait(struct file *file, bool write)
+/* Does current have to give up a wait? That somebody wants to park it can wait. */
+static bool ghost_file_give_up(bool *notified)
 {
-	__poll_t events = EPOLLERR | EPOLLHUP | (write ? EPOLLOUT : EPOLLIN);
+	if (signal_pending(current)) {
+		if (task_sigpending(current) || !test_thread_flag(TIF_NOTIFY_SIGNAL))
+			return true;
+		clear_notify_signal();
+		*notified = true;
+	}
+	return false;
+}
+
+/**
+ * ghost_file_wait() - wait until a file is ready; sleeps
+ * @file: the file
+ * @events: EPOLL* that are waited for; EPOLLERR and EPOLLHUP are always
+ * @timeout: jiffies that it may take, or MAX_SCHEDULE_TIMEOUT
+ * Return: the events, -EINTR, -ETIMEDOUT or -ENOMEM.
+ */
+int ghost_file_wait(struct file *file, __poll_t events, long timeout)
+{
 	struct poll_wqueues table;
-	int ret = -EINTR;
+	bool notified = false;
+	int ret = 0;
+	__poll_t mask;
 
 	poll_initwait(&table);
-	table.pt._key = events;
-	while (!signal_pending(current)) {
-		if (vfs_poll(file, &table.pt) & events)
-			ret = 0;
+	table.pt._key = events | EPOLLERR | EPOLLHUP;
+	while (!ret) {
+		if (ghost_file_give_up(&notified)) {
+			ret = -EINTR;
+			break;
+		}
+		mask = vfs_poll(file, &table.pt) & (events | EPOLLERR | EPOLLHUP);
+		/* An error that no call reports must not make the caller spin */
+		if (mask && !(mask & events) && !fatal_signal_pending(current))
+			schedule_timeout_killable(1);
+		if (mask)
+			ret = (__force int)mask;
 		else if (table.error)
 			ret = table.error;
-		if (ret != -EINTR)
+		else if (!timeout)
+			ret = -ETIMEDOUT;
+		if (ret)
 			break;
 		table.pt._qproc = NULL;		/* it is in the queues now */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!table.triggered && !signal_pending(current))
-			schedule();
+			timeout = schedule_timeout(timeout);
 		__set_current_state(TASK_RUNNING);
 		/* Pairs with pollwake() as in poll_schedule_timeout() */
 		smp_store_mb(table.triggered, 0);
 	}
 	poll_freewait(&table);
+	if (notified)
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
 	return ret;
 }
 
@@ -113,7 +144,8 @@ static int ghost_file_transfer(struct ghost_resource *res, struct iov_iter *iter
 	while (iov_iter_count(iter)) {
 		ret = ghost_file_once(file, iter, res->write);
 		if (ret == -EAGAIN && file->f_flags & O_NONBLOCK)
-			ret = ghost_file_wait(file, res->write) ?: 1;
+			ret = ghost_file_wait(file, res->write ? EPOLLOUT : EPOLLIN,
+					      MAX_SCHEDULE_TIMEOUT);
 		if (interrupted(ret) && !task_sigpending(current) &&
 		    test_thread_flag(TIF_NOTIFY_SIGNAL)) {
 			/*

@@ -4,6 +4,7 @@
  */
 #include <linux/capability.h>
 #include <linux/file.h>
+#include <linux/log2.h>
 #include <linux/pid.h>
 #include <linux/pidfd.h>
 #include <linux/sched/signal.h>
@@ -19,6 +20,9 @@
 
 #define GHOST_PARAMS_MAX	PAGE_SIZE
 #define GHOST_TIMEOUT_MS	1000
+
+/* Flags that stand alone: no export is made */
+#define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME)
 
 /* kernel.ghost_unprivileged: everybody may import, not only CAP_CHECKPOINT_RESTORE */
 static int ghost_unprivileged;
@@ -211,7 +215,7 @@ static int get_target(struct ghost *g, int pidfd)
 
 static int do_export(struct ghost *g, const struct ghost_export_args *args)
 {
-	bool check = g->mode == GHOST_MODE_CHECK;
+	bool alone = args->flags & GHOST_EXPORT_ALONE;
 	int ret;
 
 	g->flags = args->flags;
@@ -219,13 +223,15 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 	ret = get_target(g, args->pidfd);
 	if (!ret)
 		ret = load_fd_map(g, args->fd_map, args->fd_map_len);
-	if (!ret && !check)
+	if (!ret && !alone)
 		ret = open_resource(g, true, args->backend, args->params, args->params_size);
 	if (!ret)
 		ret = check_results(g, args);
 	if (ret)
 		return finish_export(g, args, ret);
-	if (!check && g->pid == task_tgid(current))
+	if (args->flags & GHOST_EXPORT_RESUME)
+		return finish_export(g, args, ghost_resume(g));
+	if (!alone && g->pid == task_tgid(current))
 		return export_self(g, args);
 	return finish_export(g, args, ghost_export(g, NULL));
 }
@@ -238,8 +244,8 @@ static bool export_args_valid(const struct ghost_export_args *args)
 	if ((args->flags & (GHOST_EXPORT_KILL | GHOST_EXPORT_STOP)) ==
 	    (GHOST_EXPORT_KILL | GHOST_EXPORT_STOP))
 		return false;
-	return !(args->flags & GHOST_EXPORT_CHECK) ||
-	       (args->flags == GHOST_EXPORT_CHECK && !args->backend);
+	return !(args->flags & GHOST_EXPORT_ALONE) ||
+	       (is_power_of_2(args->flags) && !args->backend);
 }
 
 SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, usize)

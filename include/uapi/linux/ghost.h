@@ -46,6 +46,28 @@ struct ghost_memory_params {
 #define GHOST_MEMORY_PARAMS_SIZE_VER0	8
 
 /*
+ * Parameters of GHOST_BACKEND_TCP. The other end is another kernel, which imports what this one
+ * exports, at the same time: see <linux/ghost_wire.h>.
+ *
+ * @fd is a connected stream socket of the caller, with TLS set up on it if it wants that. With -1
+ * the kernel makes a TCP connection itself, to @addr, or with GHOST_TCP_LISTEN from whoever
+ * comes first there; nobody is asked who he is then, and everybody on the way can read it.
+ *
+ * @timeout_ms: how long to wait for the other end to go on; 0: 30 s.
+ */
+struct ghost_tcp_params {
+	__s32 fd;
+	__u32 flags;			/* GHOST_TCP_* */
+	__u32 timeout_ms;
+	__u32 addr_len;			/* of @addr; 0 if @fd is given */
+	__u8 addr[128];			/* struct sockaddr_in or sockaddr_in6 */
+};
+
+#define GHOST_TCP_PARAMS_SIZE_VER0	144
+
+#define GHOST_TCP_LISTEN		(1U << 0) /* do not connect, be connected to */
+
+/*
  * A descriptor whose other end lies outside the image (a terminal, the pipe
  * of a pipeline). Export: @image_fd is such a descriptor of the process,
  * @fd is ignored and must be -1. Import: @image_fd of the image becomes
@@ -64,16 +86,18 @@ struct ghost_fd_map {
 #define GHOST_EXPORT_STOP		(1ULL << 1) /* leave it stopped as by SIGSTOP */
 #define GHOST_EXPORT_SYNC		(1ULL << 2) /* on stable storage before return */
 #define GHOST_EXPORT_CHECK		(1ULL << 3) /* stop nothing, report obstacles */
+#define GHOST_EXPORT_RESUME		(1ULL << 4) /* let a process that is held run on */
 
 #define GHOST_EXPORT_FLAGS		(GHOST_EXPORT_KILL | GHOST_EXPORT_STOP | \
-					 GHOST_EXPORT_SYNC | GHOST_EXPORT_CHECK)
+					 GHOST_EXPORT_SYNC | GHOST_EXPORT_CHECK | \
+					 GHOST_EXPORT_RESUME)
 
 /**
  * struct ghost_export_args - arguments of ghost_export(2)
  * @flags: GHOST_EXPORT_*; an unknown bit is refused with EINVAL
  * @pidfd: process to export; -1: the caller, who then gets two returns, as from fork():
  *	1 in the original, 0 in the copy
- * @backend: backend id; 0 with GHOST_EXPORT_CHECK
+ * @backend: backend id; 0 with GHOST_EXPORT_CHECK or GHOST_EXPORT_RESUME
  * @params: address of the backend's parameters
  * @params_size: their size
  * @timeout_ms: how long the stop may take; 0: 1000 ms
@@ -107,6 +131,7 @@ struct ghost_export_args {
  * @bytes: bytes given to the backend (0 for a memory ghost)
  * @pages: pages of private memory in the ghost
  * @threads: threads in the ghost
+ * @pid: GHOST_BACKEND_TCP: process id of the copy, as its importer knows it; else 0
  */
 struct ghost_export_stats {
 	__aligned_u64 stop_ns;
@@ -115,6 +140,7 @@ struct ghost_export_stats {
 	__aligned_u64 bytes;
 	__aligned_u64 pages;
 	__aligned_u64 threads;
+	__aligned_u64 pid;
 };
 
 /* Flags of ghost_import(2) */
@@ -172,6 +198,11 @@ struct ghost_import_args {
  *   ESTALE      a file that the image refers to is not the same any more
  *   EBADF       a descriptor is not open or of the wrong kind
  *   EEXIST      the wanted process id is in use
+ *   EREMOTEIO   the other end failed for a reason of its own
+ *   EPROTO      the other end does not speak as it should
+ *   EINPROGRESS with GHOST_EXPORT_KILL and GHOST_BACKEND_TCP: the copy was told to run, and it is
+ *               not known whether it does. The process is held: it neither runs nor ends,
+ *               until it is killed, or let go by GHOST_EXPORT_RESUME
  *   EINTR       the caller got a signal before the import was complete
  */
 

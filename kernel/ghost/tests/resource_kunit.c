@@ -123,10 +123,11 @@ static struct ghost *kept_nothing(struct ghost_resource *res)
 
 static void operations_without_sense_are_refused(struct kunit *test)
 {
+	static const struct ghost_handover_ops silent;
 	struct ghost_resource_ops ops;
 	int i;
 
-	for (i = 0; i < 7; i++) {
+	for (i = 0; i < 8; i++) {
 		ops = medium_ops;
 		ops.id = GHOST_BACKEND_TEST + 1;
 		switch (i) {
@@ -151,6 +152,9 @@ static void operations_without_sense_are_refused(struct kunit *test)
 			break;
 		case 6:
 			ops.kept = kept_nothing;
+			break;
+		case 7:
+			ops.handover = &silent;
 			break;
 		}
 		KUNIT_EXPECT_EQ_MSG(test, ghost_resource_register(&ops), -EINVAL, "case %d", i);
