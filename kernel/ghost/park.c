@@ -642,11 +642,12 @@ void ghost_unpark_all(struct ghost *g)
 		forget_records(&stop->threads);
 		p->signal->ghost = NULL;
 		unlock_process(p, &flags);
-		ghost_stop_put(stop);
-	} else {
-		/* What is left of the process keeps the request, which must not keep it in turn */
-		put_threads(&stop->threads);
 	}
+	/* What is left of a process keeps the request, which must not keep it in turn */
+	if (p)
+		ghost_stop_put(stop);
+	else
+		put_threads(&stop->threads);
 	wake_up_all(&stop->parked);
 	ghost_stop_put(stop);
 }

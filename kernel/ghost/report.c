@@ -87,3 +87,14 @@ void ghost_unreport(struct ghost *g)
 	g->unreported = 0;
 	spin_unlock_irqrestore(&g->report_lock, flags);
 }
+
+/**
+ * ghost_report() - why a call failed
+ * @g: the ghost
+ * Return: a text, empty if nothing failed; valid until ghost_release().
+ */
+const char *ghost_report(const struct ghost *g)
+{
+	return g->report;
+}
+EXPORT_SYMBOL_GPL(ghost_report);

@@ -400,17 +400,6 @@ pid_t ghost_import_process(struct ghost *g)
 EXPORT_SYMBOL_GPL(ghost_import_process);
 
 /**
- * ghost_report() - why a call failed
- * @g: the ghost
- * Return: a text, empty if nothing failed; valid until ghost_release().
- */
-const char *ghost_report(const struct ghost *g)
-{
-	return g->report;
-}
-EXPORT_SYMBOL_GPL(ghost_report);
-
-/**
  * ghost_release() - end an operation; sleeps
  * @g: the ghost; what a memory backend keeps of it lives on
  */
