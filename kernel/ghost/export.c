@@ -160,6 +160,9 @@ static int hand_over(struct ghost *g)
 	/* Killed meanwhile: nobody wants it to live on elsewhere */
 	if (g->stop && !ghost_still_parked(g))
 		return ghost_refuse(g, -ESRCH, "process: was killed or continued meanwhile");
+	/* Who is to die could not wait for the answer */
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	ret = handover->go(&g->res, g, &pid);
 	g->stats.pid = pid;
 	return ret;
@@ -240,6 +243,8 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 		ret = -EINPROGRESS;
 		if (sig == SIGKILL)
 			ghost_hold_all(g);
+		else if (sig)
+			send_to_process(g, sig);
 	}
 	ghost_unpark_all(g);
 	/* It goes on at the other end from here */

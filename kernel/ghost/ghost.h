@@ -266,7 +266,7 @@ int ghost_resource_open(struct ghost_resource *res, bool write, u32 id,
 void ghost_resource_close(struct ghost_resource *res);
 
 /* resource_file.c */
-int ghost_file_wait(struct file *file, __poll_t events, long timeout);
+int ghost_file_wait(struct file *file, __poll_t events, long timeout, bool killable);
 
 /* resource_memory.c */
 int ghost_memory_fd(const struct ghost_resource *res);

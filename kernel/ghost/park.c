@@ -124,9 +124,13 @@ static bool park_begin(struct ghost_stop *stop, struct ghost_thread *gt)
 	} else if (!task_sigpending(current)) {
 		clear_thread_flag(TIF_GHOST);
 		current->ghost = gt;
-		gt->stop = stop;
+		if (gt)
+			gt->stop = stop;
 		if (stop->complete) {
-			/* It was read while it was stopped, and has been continued since */
+			/*
+			 * It was read while it was stopped, and has been continued since; or it
+			 * exports itself and is to be held
+			 */
 			stop->lost++;
 		} else {
 			gt->parked = true;
@@ -148,7 +152,7 @@ static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
 
 	spin_lock_irq(&current->sighand->siglock);
 	current->ghost = NULL;
-	if (!stop->released && gt->parked) {
+	if (!stop->released && gt && gt->parked) {
 		/* Killed, perhaps by an exec of a thread that is yet to be parked */
 		if (stop->complete) {
 			stop->lost++;
@@ -158,7 +162,8 @@ static void park_end(struct ghost_stop *stop, struct ghost_thread *gt)
 		}
 		tell_stopper(stop);
 	}
-	gt->parked = false;
+	if (gt)
+		gt->parked = false;
 	spin_unlock_irq(&current->sighand->siglock);
 	if (drop)
 		ghost_thread_put(gt);
@@ -207,14 +212,15 @@ static void ghost_park(struct pt_regs *regs)
 	 * It was interrupted on our behalf, even if nobody waits for it any more; or by the signal
 	 * that stopped it, which the program may see.
 	 */
-	if (!stop || !forget_stopped(stop))
+	if (!stop || (!forget_stopped(stop) && !READ_ONCE(stop->complete)))
 		ghost_restart_prepare(regs);
 	if (!stop) {
 		ghost_restart_mark(regs);
 		return;
 	}
 	gt = ghost_thread_alloc(current);
-	if (!gt) {
+	/* If nobody wants its records any more, it is to be held all the same */
+	if (!gt && !READ_ONCE(stop->complete)) {
 		clear_thread_flag(TIF_GHOST);
 		report_error(stop, -ENOMEM);
 		ghost_stop_put(stop);
@@ -222,7 +228,8 @@ static void ghost_park(struct pt_regs *regs)
 		return;
 	}
 
-	ghost_thread_fill(gt);
+	if (gt)
+		ghost_thread_fill(gt);
 	if (park_begin(stop, gt)) {
 		cgroup_enter_frozen();
 		wait_event_state(stop->parked, READ_ONCE(stop->released),
@@ -231,7 +238,8 @@ static void ghost_park(struct pt_regs *regs)
 		park_end(stop, gt);
 	}
 	ghost_restart_mark(regs);
-	ghost_thread_put(gt);
+	if (gt)
+		ghost_thread_put(gt);
 	ghost_stop_put(stop);
 }
 
@@ -600,7 +608,8 @@ bool ghost_still_parked(struct ghost *g)
 	p = lock_process(g->pid, &flags);
 	if (!p)
 		return false;
-	ok = !g->stop->lost;
+	/* A thread that was killed may not have noticed yet */
+	ok = !g->stop->lost && !(p->signal->flags & SIGNAL_GROUP_EXIT);
 	list_for_each_entry(gt, &g->threads, list)
 		if (gt->stopped && !is_as_read(gt))
 			ok = false;

@@ -45,8 +45,10 @@ static int ghost_file_open(struct ghost_resource *res, const void *params, size_
 }
 
 /* Does current have to give up a wait? That somebody wants to park it can wait. */
-static bool ghost_file_give_up(bool *notified)
+static bool ghost_file_give_up(bool killable, bool *notified)
 {
+	if (killable)
+		return fatal_signal_pending(current);
 	if (signal_pending(current)) {
 		if (task_sigpending(current) || !test_thread_flag(TIF_NOTIFY_SIGNAL))
 			return true;
@@ -61,9 +63,10 @@ static bool ghost_file_give_up(bool *notified)
  * @file: the file
  * @events: EPOLL* that are waited for; EPOLLERR and EPOLLHUP are always
  * @timeout: jiffies that it may take, or MAX_SCHEDULE_TIMEOUT
+ * @killable: only a fatal signal ends it
  * Return: the events, -EINTR, -ETIMEDOUT or -ENOMEM.
  */
-int ghost_file_wait(struct file *file, __poll_t events, long timeout)
+int ghost_file_wait(struct file *file, __poll_t events, long timeout, bool killable)
 {
 	struct poll_wqueues table;
 	bool notified = false;
@@ -73,7 +76,7 @@ int ghost_file_wait(struct file *file, __poll_t events, long timeout)
 	poll_initwait(&table);
 	table.pt._key = events | EPOLLERR | EPOLLHUP;
 	while (!ret) {
-		if (ghost_file_give_up(&notified)) {
+		if (ghost_file_give_up(killable, &notified)) {
 			ret = -EINTR;
 			break;
 		}
@@ -85,11 +88,17 @@ int ghost_file_wait(struct file *file, __poll_t events, long timeout)
 			ret = (__force int)mask;
 		else if (table.error)
 			ret = table.error;
-		else if (!timeout)
+		else if (timeout <= 0)
 			ret = -ETIMEDOUT;
 		if (ret)
 			break;
 		table.pt._qproc = NULL;		/* it is in the queues now */
+		if (killable && signal_pending(current)) {
+			/* Files wake interruptible sleepers only, and one would not sleep */
+			schedule_timeout_killable(1);
+			timeout--;
+			continue;
+		}
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!table.triggered && !signal_pending(current))
 			timeout = schedule_timeout(timeout);
@@ -145,7 +154,7 @@ static int ghost_file_transfer(struct ghost_resource *res, struct iov_iter *iter
 		ret = ghost_file_once(file, iter, res->write);
 		if (ret == -EAGAIN && file->f_flags & O_NONBLOCK)
 			ret = ghost_file_wait(file, res->write ? EPOLLOUT : EPOLLIN,
-					      MAX_SCHEDULE_TIMEOUT);
+					      MAX_SCHEDULE_TIMEOUT, false);
 		if (interrupted(ret) && !task_sigpending(current) &&
 		    test_thread_flag(TIF_NOTIFY_SIGNAL)) {
 			/*

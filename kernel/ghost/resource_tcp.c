@@ -7,11 +7,12 @@
  * the process goes on at the source; if the source does not hear what has become of its GO, it
  * does not know where the process is, and says so.
  *
- * All calls on the socket are made with MSG_DONTWAIT: the only place to sleep is
- * ghost_file_wait(), which knows signals from work that can wait, and a time after which the
- * other end is given up.
+ * All calls on the socket are made with MSG_DONTWAIT, so that the place to wait for the other end
+ * is ghost_file_wait(), which knows signals from work that can wait, and a time after which that is
+ * given up. Locks of the socket are waited for as long as somebody else holds them.
  */
 #include <linux/bvec.h>
+#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fault-inject.h>
 #include <linux/file.h>
@@ -23,6 +24,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
+#include <linux/thread_info.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
 #include <net/sock.h>
@@ -52,7 +54,7 @@ static_assert(sizeof_field(struct ghost_tcp_params, addr) == sizeof(struct socka
  * @g: whose operation it is; known from the first message on
  * @peer: what the other end is called in a report
  * @timeout: jiffies after which it is given up if it does not go on
- * @decided: no signal changes what is to be said, though a fatal one ends a wait
+ * @decided: only a fatal signal ends a wait
  * @finished: what is to be said has been said, the caller may go on to use the socket
  * @hdr: header of the message last received
  * @buf: its payload, and a NUL
@@ -111,13 +113,15 @@ static int ghost_tcp_once(struct ghost_tcp *tcp, struct iov_iter *iter, bool wri
 static int ghost_tcp_hear_failure(struct ghost_tcp *tcp);
 
 /*
- * All bytes or an error. While an image is written (@image) the other end has nothing to say but
- * that it has failed.
+ * All bytes or an error. A message has to be through in time as a whole; an image (@image) need
+ * only go on. While it is written the other end has nothing to say but that it has failed.
  */
 static int ghost_tcp_transfer(struct ghost_tcp *tcp, struct iov_iter *iter, bool write,
 			      unsigned int flags, bool image)
 {
 	__poll_t events = write ? EPOLLOUT : EPOLLIN;
+	unsigned long end = jiffies + tcp->timeout;
+	bool ready = false;
 	int ret;
 
 	if (image)
@@ -125,18 +129,29 @@ static int ghost_tcp_transfer(struct ghost_tcp *tcp, struct iov_iter *iter, bool
 	while (iov_iter_count(iter)) {
 		if (task_sigpending(current) && !tcp->decided)
 			return -EINTR;
-		if (image && vfs_poll(tcp->file, NULL) & EPOLLIN)
+		if (image && write && vfs_poll(tcp->file, NULL) & EPOLLIN)
 			return ghost_tcp_hear_failure(tcp);
 		ret = ghost_tcp_once(tcp, iter, write, flags);
 		if (!ret)
 			return write ? -EPIPE : -ENODATA;
-		if (ret > 0)
+		if (ret > 0) {
+			ready = false;
+			if (image)
+				end = jiffies + tcp->timeout;
 			continue;
+		}
 		if (!ghost_tcp_would_wait(ret))
 			return ret;
-		ret = ghost_file_wait(tcp->file, events, tcp->timeout);
+		if (time_after_eq(jiffies, end))
+			return -ETIMEDOUT;
+		/* It was said to be ready and is not: no memory, or somebody else uses it */
+		if (ready)
+			schedule_timeout_killable(1);
+		ret = ghost_file_wait(tcp->file, events, max_t(long, end - jiffies, 0),
+				      tcp->decided);
 		if (ret < 0)
 			return ret;
+		ready = true;
 		cond_resched();
 	}
 	return 0;
@@ -267,7 +282,7 @@ static int ghost_tcp_write(struct ghost_resource *res, struct iov_iter *from)
 static int ghost_tcp_read(struct ghost_resource *res, struct iov_iter *to)
 {
 	struct ghost_tcp *tcp = res->priv;
-	int ret = ghost_tcp_transfer(tcp, to, false, 0, false);
+	int ret = ghost_tcp_transfer(tcp, to, false, 0, true);
 
 	return ret ? ghost_tcp_refuse(tcp, ret) : 0;
 }
@@ -298,16 +313,6 @@ static int ghost_tcp_offer(struct ghost_resource *res, struct ghost *g, const vo
 	return 0;
 }
 
-/* What follows is decided: only SIGKILL may come in between, and is no reason not to say it */
-static void ghost_tcp_decide(struct ghost_tcp *tcp, sigset_t *blocked)
-{
-	sigset_t all;
-
-	siginitsetinv(&all, sigmask(SIGKILL));
-	sigprocmask(SIG_SETMASK, &all, blocked);
-	tcp->decided = true;
-}
-
 static int ghost_tcp_wait_ready(struct ghost_resource *res, struct ghost *g)
 {
 	struct ghost_tcp *tcp = res->priv;
@@ -320,17 +325,19 @@ static int ghost_tcp_go(struct ghost_resource *res, struct ghost *g, pid_t *pid)
 {
 	const struct ghost_wire_done *done;
 	struct ghost_tcp *tcp = res->priv;
-	sigset_t blocked;
 	int ret;
 
-	ghost_tcp_decide(tcp, &blocked);
+	/* The caller cannot take it back any more, only die */
+	tcp->decided = true;
 	/* Of an error it is not known whether some of it has got through */
 	ret = ghost_tcp_say(tcp, GHOST_WIRE_GO, NULL, 0, NULL, 0);
 	if (!ret)
 		ret = ghost_tcp_hear(tcp, GHOST_WIRE_DONE, sizeof(*done));
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	if (ret < 0)
+	if (ret < 0) {
+		ghost_refuse(g, ret, "%s: was told to go on, and its answer was not heard",
+			     tcp->peer);
 		return 1;
+	}
 	if (ret)
 		return ghost_tcp_failed(tcp, ret);
 	done = (void *)tcp->buf;
@@ -381,8 +388,11 @@ static int ghost_tcp_accept(struct ghost_resource *res, struct ghost *g)
 static int ghost_tcp_ready(struct ghost_resource *res, struct ghost *g)
 {
 	struct ghost_tcp *tcp = res->priv;
-	int ret = ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_END, 0));
+	int ret;
 
+	/* The process has its signals, pending and blocked: they are for later */
+	tcp->decided = true;
+	ret = ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_END, 0));
 	if (!ret)
 		ret = ghost_tcp_say(tcp, GHOST_WIRE_READY, NULL, 0, NULL, 0);
 	return ret ?: ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_GO, 0));
@@ -409,7 +419,7 @@ static void ghost_tcp_drain(struct ghost_tcp *tcp)
 			continue;
 		}
 		if (!ret || !ghost_tcp_would_wait(ret) ||
-		    ghost_file_wait(tcp->file, EPOLLIN, end - jiffies) < 0)
+		    ghost_file_wait(tcp->file, EPOLLIN, max_t(long, end - jiffies, 0), true) < 0)
 			break;
 	}
 }
@@ -420,10 +430,10 @@ static void ghost_tcp_done(struct ghost_resource *res, struct ghost *g, pid_t pi
 	struct ghost_wire_done done = { .pid = cpu_to_le32(pid) };
 	struct ghost_tcp *tcp = res->priv;
 	const char *why = ghost_report(g);
-	sigset_t blocked;
 
 	tcp->g = g;
-	ghost_tcp_decide(tcp, &blocked);
+	/* A signal does not change what is to be said */
+	tcp->decided = true;
 	if (pid > 0) {
 		ghost_tcp_say(tcp, GHOST_WIRE_DONE, &done, sizeof(done), NULL, 0);
 		tcp->finished = true;
@@ -432,7 +442,6 @@ static void ghost_tcp_done(struct ghost_resource *res, struct ghost *g, pid_t pi
 					GHOST_WIRE_MAX_LEN - sizeof(failed)))) {
 		ghost_tcp_drain(tcp);
 	}
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 static const struct ghost_handover_ops ghost_tcp_handover = {
@@ -457,7 +466,7 @@ static struct file *ghost_tcp_connect(struct file *file, struct sockaddr_storage
 	int ret = __sys_connect_file(file, addr, len, 0);
 
 	if (ret == -EINPROGRESS) {
-		ret = ghost_file_wait(file, EPOLLOUT, timeout);
+		ret = ghost_file_wait(file, EPOLLOUT, timeout, false);
 		if (ret >= 0)
 			ret = sock_error(sock_from_file(file)->sk);
 	}
@@ -476,7 +485,7 @@ static struct file *ghost_tcp_be_connected(struct file *file, struct sockaddr_st
 	if (!ret)
 		ret = __sys_listen_socket(sock, 1);
 	if (!ret)
-		ret = ghost_file_wait(file, EPOLLIN, timeout);
+		ret = ghost_file_wait(file, EPOLLIN, timeout, false);
 	return ret < 0 ? ERR_PTR(ret) : do_accept(file, &arg, NULL, NULL, O_CLOEXEC);
 }
 
@@ -487,6 +496,9 @@ static struct file *ghost_tcp_make(const struct ghost_tcp_params *p, long timeou
 	struct socket *sock;
 	int ret;
 
+	/* A filter may have forbidden to make connections */
+	if (test_syscall_work(SECCOMP) && !checkpoint_restore_ns_capable(&init_user_ns))
+		return ERR_PTR(-EPERM);
 	if (p->addr_len > sizeof(addr) || p->addr_len < sizeof(addr.ss_family))
 		return ERR_PTR(-EINVAL);
 	memcpy(&addr, p->addr, p->addr_len);
