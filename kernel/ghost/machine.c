@@ -6,16 +6,23 @@
 
 #include "ghost.h"
 
-int ghost_export_machine(struct ghost *g, struct task_struct *t)
+static int read_machine(struct task_struct *t, struct ghost_arch_machine *rec)
 {
 	struct mm_struct *mm = get_task_mm(t);
-	struct ghost_arch_machine rec;
 
 	if (!mm)
 		return -ESRCH;
-	arch_ghost_read_machine(mm, &rec);
+	arch_ghost_read_machine(mm, rec);
 	mmput(mm);
-	return ghost_put(g, GHOST_REC_MACHINE, &rec, sizeof(rec));
+	return 0;
+}
+
+int ghost_export_machine(struct ghost *g, struct task_struct *t)
+{
+	struct ghost_arch_machine rec;
+	int ret = read_machine(t, &rec);
+
+	return ret ?: ghost_put(g, GHOST_REC_MACHINE, &rec, sizeof(rec));
 }
 
 int ghost_import_machine(struct ghost *g)
@@ -41,14 +48,10 @@ int ghost_import_machine(struct ghost *g)
  */
 int ghost_offer_machine(struct ghost *g, struct task_struct *t)
 {
-	struct mm_struct *mm = get_task_mm(t);
 	struct ghost_arch_machine rec;
+	int ret = read_machine(t, &rec);
 
-	if (!mm)
-		return -ESRCH;
-	arch_ghost_read_machine(mm, &rec);
-	mmput(mm);
-	return g->res.ops->handover->offer(&g->res, g, &rec, sizeof(rec));
+	return ret ?: g->res.ops->handover->offer(&g->res, g, &rec, sizeof(rec));
 }
 
 /**

@@ -435,8 +435,8 @@ static void ghost_tcp_done(struct ghost_resource *res, struct ghost *g, pid_t pi
 	/* A signal does not change what is to be said */
 	tcp->decided = true;
 	if (pid > 0) {
-		ghost_tcp_say(tcp, GHOST_WIRE_DONE, &done, sizeof(done), NULL, 0);
-		tcp->finished = true;
+		/* Who does not hear it is to see the end of the connection at least */
+		tcp->finished = !ghost_tcp_say(tcp, GHOST_WIRE_DONE, &done, sizeof(done), NULL, 0);
 	} else if (!ghost_tcp_say(tcp, GHOST_WIRE_FAILED, &failed, sizeof(failed), why,
 				  min_t(size_t, strlen(why),
 					GHOST_WIRE_MAX_LEN - sizeof(failed)))) {
