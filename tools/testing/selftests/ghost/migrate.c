@@ -140,6 +140,14 @@ static void *run_import(void *arg)
 	return NULL;
 }
 
+static void setup_import(struct import_thread *in)
+{
+	import_call_init(&in->call);
+	in->call.args.backend = GHOST_BACKEND_TCP;
+	in->call.args.params = (uintptr_t)&in->params;
+	in->call.args.params_size = sizeof(in->params);
+}
+
 FIXTURE(migrate)
 {
 	struct target t, copy;
@@ -203,10 +211,7 @@ FIXTURE_SETUP(migrate)
 	self->out.args.backend = GHOST_BACKEND_TCP;
 	self->out.args.params = (uintptr_t)&self->params;
 	self->out.args.params_size = sizeof(self->params);
-	import_call_init(&self->in.call);
-	self->in.call.args.backend = GHOST_BACKEND_TCP;
-	self->in.call.args.params = (uintptr_t)&self->in.params;
-	self->in.call.args.params_size = sizeof(self->in.params);
+	setup_import(&self->in);
 }
 
 FIXTURE_TEARDOWN(migrate)
@@ -349,11 +354,8 @@ TEST_F(migrate, a_process_comes_back)
 	ASSERT_LT(0, end_import(&self->in, &self->copy));
 	ASSERT_EQ(0, connect_tcp(sv));
 	in = calloc(1, sizeof(*in));
-	import_call_init(&in->call);
+	setup_import(in);
 	in->params = tcp_params(sv[1]);
-	in->call.args = self->in.call.args;
-	in->call.args.params = (uintptr_t)&in->params;
-	in->call.args.report = (uintptr_t)in->call.report;
 	back = tcp_params(sv[0]);
 	self->out.args.params = (uintptr_t)&back;
 	self->out.args.pidfd = self->copy.pidfd;
@@ -781,10 +783,7 @@ FIXTURE_SETUP(destination)
 
 	ASSERT_EQ(0, connect_tcp(self->sv));
 	self->in.params = tcp_params(self->sv[1]);
-	import_call_init(&self->in.call);
-	self->in.call.args.backend = GHOST_BACKEND_TCP;
-	self->in.call.args.params = (uintptr_t)&self->in.params;
-	self->in.call.args.params_size = sizeof(self->in.params);
+	setup_import(&self->in);
 }
 
 FIXTURE_TEARDOWN(destination)
@@ -1030,10 +1029,7 @@ static int migrate_small(FIXTURE_DATA(cut) *self)
 	setup_source(&self->t, &self->out, &self->params);
 	memset(&self->in, 0, sizeof(self->in));
 	self->in.params = tcp_params(self->sv[1]);
-	import_call_init(&self->in.call);
-	self->in.call.args.backend = GHOST_BACKEND_TCP;
-	self->in.call.args.params = (uintptr_t)&self->in.params;
-	self->in.call.args.params_size = sizeof(self->in.params);
+	setup_import(&self->in);
 	if (begin_import(&self->in, &self->copy))
 		return -EINVAL;
 	ret = export_call(&self->out);
