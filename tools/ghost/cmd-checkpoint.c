@@ -13,6 +13,7 @@
 #include "cmd.h"
 #include "libghost.h"
 #include "outside.h"
+#include "process.h"
 
 struct checkpoint {
 	pid_t pid;
@@ -115,26 +116,6 @@ static int parse(const struct command *cmd, struct checkpoint *c, int argc, char
 	return 0;
 }
 
-/* Memory that the image will hold at most, about */
-static unsigned long long estimate(pid_t pid)
-{
-	unsigned long long kb, sum = 0;
-	char path[64], line[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "RssAnon: %llu", &kb) == 1 ||
-		    sscanf(line, "RssShmem: %llu", &kb) == 1 ||
-		    sscanf(line, "VmSwap: %llu", &kb) == 1)
-			sum += kb;
-	fclose(f);
-	return sum << 10;
-}
-
 static unsigned long long measure(void *arg)
 {
 	struct stat st;
@@ -148,17 +129,8 @@ static void opened(int fd, void *arg)
 	struct stat st;
 
 	if (!c->quiet && !fstat(fd, &st) && S_ISREG(st.st_mode))
-		c->progress = progress_start("checkpoint", estimate(c->pid), measure,
+		c->progress = progress_start("checkpoint", process_size(c->pid), measure,
 					     (void *)(long)fd);
-}
-
-static void print_stats(const struct checkpoint *c)
-{
-	const struct ghost_export_stats *s = &c->stats;
-
-	message("process %d: %llu threads, %llu pages, %llu bytes, stopped for %.3f ms of %.3f ms",
-		c->pid, (unsigned long long)s->threads, (unsigned long long)s->pages,
-		(unsigned long long)s->bytes, s->stop_ns / 1e6, s->total_ns / 1e6);
 }
 
 static int checkpoint(struct checkpoint *c)
@@ -178,7 +150,7 @@ static int checkpoint(struct checkpoint *c)
 	if (ret)
 		return fail(&failure, ret);
 	if (c->verbose)
-		print_stats(c);
+		print_stats(c->pid, &c->stats);
 	return EXIT_OK;
 }
 

@@ -22,6 +22,7 @@ enum {
 	EXIT_CANTCREAT	= 73,	/* the image cannot be created */
 	EXIT_IOERR	= 74,
 	EXIT_TEMPFAIL	= 75,	/* may succeed later: busy, timeout */
+	EXIT_HELD	= 76,	/* it is not known where the process runs: it is held */
 	EXIT_NOPERM	= 77,
 	EXIT_CONFIG	= 78,	/* this kernel has no ghost */
 };
@@ -37,6 +38,8 @@ struct command {
 extern const struct command cmd_checkpoint;
 extern const struct command cmd_restart;
 extern const struct command cmd_check;
+extern const struct command cmd_dup;
+extern const struct command cmd_migrate;
 extern const struct command cmd_show;
 
 void print_help(const struct command *cmd);
@@ -63,6 +66,8 @@ enum task {
 	TASK_RESTART,
 	TASK_CHECK,
 	TASK_SHOW,
+	TASK_MIGRATE,
+	TASK_DUP,
 };
 
 /**

@@ -7,6 +7,10 @@
 #define __printf(fmt, args)	__attribute((__format__(__printf__, fmt, args)))
 #endif
 
+#ifndef __noreturn
+#define __noreturn		__attribute((__noreturn__))
+#endif
+
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #endif

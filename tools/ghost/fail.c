@@ -12,6 +12,8 @@ static const char * const verbs[] = {
 	[TASK_RESTART] = "cannot restart",
 	[TASK_CHECK] = "cannot check",
 	[TASK_SHOW] = "cannot show",
+	[TASK_MIGRATE] = "cannot migrate",
+	[TASK_DUP] = "cannot duplicate",
 };
 
 #define ANY	(-1)
@@ -30,6 +32,14 @@ static const struct {
 	{ EACCES, TASK_RESTART, EXIT_NOPERM,
 	  "the files that the program has open and mapped must be accessible to you" },
 	{ EACCES, ANY, EXIT_NOPERM, NULL },
+	{ EINPROGRESS, ANY, EXIT_HELD,
+	  "it is held until 'ghost migrate --resolve %d HOST' has found out, or it is killed" },
+	{ EREMOTEIO, ANY, EXIT_UNAVAILABLE,
+	  "it runs on here; the other machine's log may say more" },
+	{ ECONNRESET, ANY, EXIT_TEMPFAIL, "it runs on here" },
+	{ ECONNREFUSED, ANY, EXIT_TEMPFAIL, "is ghostd running there?" },
+	{ EHOSTUNREACH, ANY, EXIT_TEMPFAIL, NULL },
+	{ EPROTO, ANY, EXIT_UNAVAILABLE, NULL },
 	{ EROFS, TASK_CHECKPOINT, EXIT_CANTCREAT, NULL },
 	{ EISDIR, TASK_CHECKPOINT, EXIT_CANTCREAT, "name a file, not a folder, with -o" },
 	{ EEXIST, TASK_CHECKPOINT, EXIT_CANTCREAT,
@@ -46,6 +56,8 @@ static const struct {
 	{ EOPNOTSUPP, ANY, EXIT_UNAVAILABLE, NULL },
 	{ EBUSY, ANY, EXIT_TEMPFAIL,
 	  "end the debugger or thaw the cgroup, or try again later" },
+	{ ETIMEDOUT, TASK_MIGRATE, EXIT_TEMPFAIL,
+	  "it runs on here; try again, or with a longer --patience or --timeout" },
 	{ ETIMEDOUT, ANY, EXIT_TEMPFAIL,
 	  "nothing was changed; try again, or with a longer --timeout" },
 	{ EBADMSG, TASK_SHOW, EXIT_DATA, NULL },
@@ -95,6 +107,14 @@ static void print_hint(const char *hint, pid_t pid)
 			strstr(hint, "%d") + 2);
 }
 
+/* Most hints are about this machine: is it the other one that has failed? */
+static bool is_elsewhere(const struct failure *failure, int err)
+{
+	if (err == EINPROGRESS || err == EREMOTEIO || err == ECONNRESET || err == ETIMEDOUT)
+		return false;
+	return failure->report && !strncmp(failure->report, "destination: ", 13);
+}
+
 int fail(const struct failure *failure, int err)
 {
 	size_t i = 0;
@@ -108,6 +128,11 @@ int fail(const struct failure *failure, int err)
 	if (has_no_ghost(err)) {
 		message("this kernel has no ghost; boot one that is built with CONFIG_GHOST=y");
 		return EXIT_CONFIG;
+	}
+	if (is_elsewhere(failure, err)) {
+		if (failure->task == TASK_MIGRATE)
+			message("it runs on here");
+		return causes[i].code;
 	}
 	if (err == EPERM && failure->keep_pid)
 		message("to get back an old process id takes CAP_CHECKPOINT_RESTORE");

@@ -12,7 +12,7 @@
 #include "libghost.h"
 
 static const struct command * const commands[] = {
-	&cmd_checkpoint, &cmd_restart, &cmd_check, &cmd_show, NULL
+	&cmd_checkpoint, &cmd_restart, &cmd_migrate, &cmd_dup, &cmd_check, &cmd_show, NULL
 };
 
 void message(const char *fmt, ...)

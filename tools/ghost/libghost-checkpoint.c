@@ -31,7 +31,7 @@ static int source_open(struct source *src, pid_t pid, const struct ghost_checkpo
 	src->pid = pid;
 	if (src->opts.report && src->opts.report_size)
 		src->opts.report[0] = '\0';
-	if (!ret && (src->opts.flags & ~CHECKPOINT_FLAGS ||
+	if (!ret && (src->opts.flags & ~CHECKPOINT_FLAGS || src->opts.pad ||
 		     (src->opts.flags & GHOST_CHECKPOINT_KILL &&
 		      src->opts.flags & GHOST_CHECKPOINT_STOP)))
 		ret = -EINVAL;
@@ -141,6 +141,31 @@ API int ghost_checkpoint_memory(pid_t pid, const struct ghost_checkpoint_opts *o
 				&params, sizeof(params));
 	source_close(&src);
 	return ret ? ret : params.fd;
+}
+
+API int ghost_checkpoint_socket(pid_t pid, int fd, const struct ghost_checkpoint_opts *opts)
+{
+	struct ghost_tcp_params params = { .fd = fd };
+	struct source src;
+	int ret = source_open(&src, pid, opts);
+
+	params.timeout_ms = src.opts.patience_ms;
+	if (!ret)
+		ret = do_export(&src, export_flags(&src), GHOST_BACKEND_TCP,
+				&params, sizeof(params));
+	source_close(&src);
+	return ret;
+}
+
+API int ghost_resume(pid_t pid)
+{
+	struct source src;
+	int ret = source_open(&src, pid, NULL);
+
+	if (!ret)
+		ret = do_export(&src, GHOST_EXPORT_RESUME, 0, NULL, 0);
+	source_close(&src);
+	return ret;
 }
 
 API int ghost_check(pid_t pid, const struct ghost_checkpoint_opts *opts)

@@ -16,7 +16,7 @@ static int get_opts(struct ghost_restart_opts *o, const struct ghost_restart_opt
 
 	if (o->report && o->report_size)
 		o->report[0] = '\0';
-	if (!ret && (o->flags & ~RESTART_FLAGS || o->pad))
+	if (!ret && o->flags & ~RESTART_FLAGS)
 		ret = -EINVAL;
 	if (ret)
 		return libghost_report(o->report, o->report_size, ret,
@@ -80,6 +80,16 @@ API pid_t ghost_restart_memory(int fd, const struct ghost_restart_opts *opts)
 	int ret = get_opts(&o, opts);
 
 	return ret ? ret : do_import(&o, GHOST_BACKEND_MEMORY, &params, sizeof(params));
+}
+
+API pid_t ghost_restart_socket(int fd, const struct ghost_restart_opts *opts)
+{
+	struct ghost_tcp_params params = { .fd = fd };
+	struct ghost_restart_opts o;
+	int ret = get_opts(&o, opts);
+
+	params.timeout_ms = o.patience_ms;
+	return ret ? ret : do_import(&o, GHOST_BACKEND_TCP, &params, sizeof(params));
 }
 
 API pid_t ghost_restart_path(const char *path, const struct ghost_restart_opts *opts)

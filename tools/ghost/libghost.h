@@ -51,6 +51,8 @@ struct ghost_checkpoint_opts {
 	struct ghost_export_stats *stats;	/* what it cost */
 	void (*opened)(int fd, void *arg);	/* called before anything is written to @fd */
 	void *arg;
+	unsigned int patience_ms;	/* how long the other end of a socket may be silent */
+	unsigned int pad;		/* 0 */
 };
 
 #define GHOST_CHECKPOINT_KILL	0x1U	/* end the process when its image is safe */
@@ -65,6 +67,17 @@ int ghost_checkpoint_fd(pid_t pid, int fd, const struct ghost_checkpoint_opts *o
 
 /* To memory. Returns the descriptor of the memory ghost. */
 int ghost_checkpoint_memory(pid_t pid, const struct ghost_checkpoint_opts *opts);
+
+/*
+ * Over a connected stream socket to ghost_restart_socket() at its other end, which makes
+ * the process there before this returns. With GHOST_CHECKPOINT_KILL it moves: -EINPROGRESS
+ * means that it is not known whether it runs there. It is held then, so that it does not
+ * run twice, until it is killed or ghost_resume() lets it go.
+ */
+int ghost_checkpoint_socket(pid_t pid, int fd, const struct ghost_checkpoint_opts *opts);
+
+/* Let a process that is held run on: it does not run at the other end, and never will. */
+int ghost_resume(pid_t pid);
 
 /*
  * Could the process be checkpointed? Nothing is stopped. 0: yes;
@@ -96,7 +109,7 @@ struct ghost_restart_opts {
 	const struct ghost_fd_pair *fds;
 	char *report;			/* why it failed, a text that ends with NUL */
 	unsigned int report_size;
-	unsigned int pad;		/* 0 */
+	unsigned int patience_ms;	/* how long the other end of a socket may be silent */
 };
 
 #define GHOST_RESTART_KEEP_PID	0x1U	/* with the ids it had */
@@ -106,6 +119,7 @@ struct ghost_restart_opts {
 pid_t ghost_restart_path(const char *path, const struct ghost_restart_opts *opts);
 pid_t ghost_restart_fd(int fd, const struct ghost_restart_opts *opts);
 pid_t ghost_restart_memory(int fd, const struct ghost_restart_opts *opts);
+pid_t ghost_restart_socket(int fd, const struct ghost_restart_opts *opts);
 
 /*
  * Reading images. This needs no kernel with ghost.

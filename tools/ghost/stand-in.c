@@ -105,13 +105,13 @@ static void leave_standard_fds(void)
 	close(null);
 }
 
-static void end_as(const siginfo_t *end)
+void end_as(int code, int status)
 {
-	if (end->si_code == CLD_EXITED)
-		exit(end->si_status);
+	if (code == CLD_EXITED)
+		exit(status);
 	prctl(PR_SET_DUMPABLE, 0);	/* the core is the child's */
-	suffer(end->si_status);
-	exit(128 + end->si_status);
+	suffer(status);
+	exit(128 + status);
 }
 
 /* The child has stopped, ended, or goes on. */
@@ -124,7 +124,7 @@ static void child_changed(pid_t child)
 		if (info.si_code == CLD_STOPPED)
 			suffer(info.si_status);
 		else if (info.si_code != CLD_CONTINUED)
-			end_as(&info);
+			end_as(info.si_code, info.si_status);
 		info.si_pid = 0;
 	}
 }

@@ -4,6 +4,7 @@
 #define _GHOST_STAND_IN_H
 
 #include <sys/types.h>
+#include "compiler.h"
 
 /* Before the child is made: from now on signals are remembered for it. */
 void stand_in_prepare(void);
@@ -16,5 +17,9 @@ void stand_in_abandon(void);
  * exit code, or does not return because this process ended by the same signal.
  */
 int stand_in_for(pid_t child);
+
+/* End as a program has ended: with its exit status, or by the same signal. */
+__noreturn
+void end_as(int code, int status);
 
 #endif /* _GHOST_STAND_IN_H */

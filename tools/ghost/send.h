@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sending a process to a ghostd: what migrate and dup --to have in common */
+#ifndef _GHOST_SEND_H
+#define _GHOST_SEND_H
+
+#include <stdbool.h>
+#include <linux/ghost.h>
+#include "cmd.h"
+#include "libghost.h"
+#include "outside.h"
+#include "remote.h"
+#include "request.h"
+
+/**
+ * struct send - how and where to send processes
+ * @task: TASK_MIGRATE: the process moves; TASK_DUP: there are two then
+ * @remote: where to
+ * @outside: descriptors of the process that stay here
+ * @opts: for libghost
+ * @request: for ghostd
+ * @quiet: no progress
+ * @verbose: say what it cost
+ * @stats: what it cost
+ * @report: why it failed
+ */
+struct send {
+	enum task task;
+	struct remote remote;
+	struct outside outside;
+	struct ghost_checkpoint_opts opts;
+	struct request request;
+	bool quiet;
+	bool verbose;
+	struct ghost_export_stats stats;
+	char report[REPORT_SIZE];
+};
+
+/* The argument of --stdio. 0 or an exit code. */
+int send_stdio(const struct command *cmd, struct send *s, const char *arg);
+
+/* All returns are exit codes; what is wrong has been said. */
+int send_process(struct send *s, pid_t pid);
+int send_failed(struct send *s, pid_t pid, int err);
+void send_close(struct send *s);
+
+#endif /* _GHOST_SEND_H */
