@@ -299,6 +299,9 @@ static int ghost_set_caps(struct ghost *g, struct cred *new, const struct cred *
 		return ghost_refuse(g, -EOPNOTSUPP, "capabilities: not known here");
 	if (!(old->securebits & issecure_mask(SECURE_KEEP_CAPS_LOCKED)))
 		kept = old->cap_permitted;
+	/* They are for the import, which others may have asked for */
+	if (g->flags & GHOST_IMPORT_DROP_CAPS)
+		kept = CAP_EMPTY_SET;
 	if (!cap_issubset(permitted, kept))
 		return ghost_refuse(g, -EPERM, "capabilities: exceed the importer's by %#llx",
 				    permitted.val & ~kept.val);

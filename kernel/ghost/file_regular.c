@@ -68,6 +68,7 @@ static bool ghost_same_file(const struct ghost_rec_file *rec, const struct kstat
 	       le64_to_cpu(rec->ino) == stat->ino;
 }
 
+/* As far as can be told without reading it: so are a copy that keeps the times, and the original */
 static bool ghost_same_content(const struct ghost_rec_file *rec, const struct kstat *stat)
 {
 	return le64_to_cpu(rec->size) == stat->size &&
@@ -108,10 +109,11 @@ static struct file *ghost_open_regular(struct ghost *g, const struct ghost_rec_f
 		return file;
 
 	if (use & (GHOST_FILE_USE_MAP | GHOST_FILE_USE_EXE)) {
-		if (!ghost_same_file(rec, &stat) || !ghost_same_content(rec, &stat))
+		if (!ghost_same_content(rec, &stat))
 			ret = ghost_refuse(g, -ESTALE, "%s: changed since the export", path);
 	} else if (!(file->f_mode & FMODE_WRITE)) {
-		if (!ghost_same_file(rec, &stat))
+		/* The same may have changed, as a log does that is followed */
+		if (!ghost_same_file(rec, &stat) && !ghost_same_content(rec, &stat))
 			ret = ghost_refuse(g, -ESTALE, "%s: is another file than at the export",
 					   path);
 		else if (ghost_shortened(rec, &stat))

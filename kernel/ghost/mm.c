@@ -645,8 +645,8 @@ static int set_exe(struct ghost *g, u32 ref)
 	    file_permission(file, MAY_EXEC))
 		return ghost_refuse(g, -EACCES, "executable: the importer may not execute it");
 	/* Who may trace a program can make it look like another, but not like a privileged one */
-	if (is_privileged(file) &&
-	    !checkpoint_restore_ns_capable(current_user_ns()))
+	if (is_privileged(file) && (g->flags & GHOST_IMPORT_DROP_CAPS ||
+				    !checkpoint_restore_ns_capable(current_user_ns())))
 		return ghost_refuse(g, -EPERM, "executable: the importer may not take its place");
 	ret = replace_mm_exe_file(current->mm, file);
 	return ret ? ghost_refuse(g, ret, "executable: cannot be set") : 0;

@@ -174,10 +174,11 @@ static const struct mm_walk_ops walk_ops = {
 	.walk_lock = PGWALK_RDLOCK,
 };
 
-/* Mappings whose contents belong into an image */
+/* Mappings whose contents belong into an image; what fork() wipes is to be in no copy */
 static bool has_contents(struct vm_area_struct *vma)
 {
-	return vma->anon_vma && !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP | VM_DROPPABLE));
+	return vma->anon_vma &&
+	       !(vma->vm_flags & (VM_SHARED | VM_IO | VM_PFNMAP | VM_WIPEONFORK));
 }
 
 /* Fill the batch from @b->next on. Returns false behind the last page. */

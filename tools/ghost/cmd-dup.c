@@ -64,7 +64,7 @@ static int parse_option(const struct command *cmd, struct dup *d, int opt, char 
 	case OPT_STDIO:
 		return send_stdio(cmd, s, optarg);
 	case OPT_OUTSIDE:
-		return outside_option(cmd, &s->outside, optarg);
+		return outside_option(cmd, &s->wanted, optarg);
 	case OPT_TIMEOUT:
 		if (!parse_number(optarg, 1, INT_MAX, &n))
 			return usage_error(cmd, "--timeout '%s': no number of milliseconds",
@@ -168,6 +168,7 @@ static int dup_here(struct dup *d)
 	struct send *s = &d->send;
 	int memory, ret;
 
+	outside_copy(&s->outside, &s->wanted);
 	outside_default(&s->outside, d->pid);
 	s->request.what = REQUEST_DUPLICATE;
 	ret = process_request(&s->request, d->pid, &s->outside, s->report, sizeof(s->report));

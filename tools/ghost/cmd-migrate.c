@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/ghost.h>
 
@@ -25,6 +26,7 @@ struct migrate {
 	pid_t *pids;
 	int nr_pids;
 	bool resolve;
+	bool here, there;		/* the answer is known already */
 	const char *stdio;
 };
 
@@ -35,7 +37,7 @@ static const struct option options[] = {
 	{ "outside", required_argument, NULL, OPT_OUTSIDE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "patience", required_argument, NULL, OPT_PATIENCE },
-	{ "resolve", no_argument, NULL, OPT_RESOLVE },
+	{ "resolve", optional_argument, NULL, OPT_RESOLVE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -60,11 +62,15 @@ static int parse_option(const struct command *cmd, struct migrate *m, int opt, c
 		return 0;
 	case OPT_RESOLVE:
 		m->resolve = true;
+		m->here = optarg && !strcmp(optarg, "here");
+		m->there = optarg && !strcmp(optarg, "there");
+		if (optarg && !m->here && !m->there)
+			return usage_error(cmd, "--resolve=%s: here or there is wanted", optarg);
 		return 0;
 	case OPT_STDIO:
 		return send_stdio(cmd, s, optarg);
 	case OPT_OUTSIDE:
-		return outside_option(cmd, &s->outside, optarg);
+		return outside_option(cmd, &s->wanted, optarg);
 	case OPT_TIMEOUT:
 		if (!parse_number(optarg, 1, INT_MAX, &n))
 			return usage_error(cmd, "--timeout '%s': no number of milliseconds",
@@ -111,21 +117,24 @@ static int parse(const struct command *cmd, struct migrate *m, int argc, char **
 	return remote_host(cmd, &m->send.remote, argv[argc - 1]);
 }
 
-/* Is it held? 0, or an exit code and it has been said that it is not. */
-static int is_held(struct send *s, pid_t pid)
+/* Is it held? 0 or a negative errno and a report */
+static int check_held(struct send *s, pid_t pid)
 {
 	struct ghost_checkpoint_opts opts = {
 		.size = sizeof(opts), .report = s->report, .report_size = sizeof(s->report),
 	};
 	int ret = ghost_check(pid, &opts);
+	const char *line;
 
-	if (ret == -EOPNOTSUPP && strstr(s->report, "is held"))
-		return 0;
+	for (line = s->report; ret == -EOPNOTSUPP && line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, "process: is held", 16))
+			return 0;
+	}
 	if (ret && ret != -EOPNOTSUPP)
-		return send_failed(s, pid, ret);
-	snprintf(s->report, sizeof(s->report),
-		 "process %d: is not held, there is nothing to resolve", pid);
-	return send_failed(s, pid, -EINVAL);
+		return ret;
+	snprintf(s->report, sizeof(s->report), "it is not held, there is nothing to resolve");
+	return -EINVAL;
 }
 
 /* What the destination says has become of it; -EAGAIN: it does not know yet */
@@ -146,41 +155,69 @@ static int ask_outcome(struct send *s, pid_t *copy)
 	if (!strcmp(word, "runs"))
 		return 0;
 	*copy = 0;
-	return strcmp(word, "none") ? -EINPROGRESS : 0;
+	if (!strcmp(word, "none"))
+		return 0;
+	snprintf(s->report, sizeof(s->report),
+		 "%s does not know either: look there whether it runs, then say --resolve=here or --resolve=there",
+		 s->remote.host);
+	return -EINPROGRESS;
 }
 
-static int resolve(struct send *s, pid_t pid)
+static int find_outcome(struct migrate *m, pid_t pid, pid_t *copy)
 {
-	pid_t copy;
-	int ret = is_held(s, pid);
+	struct send *s = &m->send;
+	int ret;
 
-	if (ret)
-		return ret;
+	*copy = m->there ? -1 : 0;
+	if (m->here || m->there)
+		return 0;
 	s->request.what = REQUEST_RESOLVE;
 	s->request.nr_outside = 0;
 	ret = process_request(&s->request, pid, NULL, s->report, sizeof(s->report));
 	while (!ret) {
-		ret = ask_outcome(s, &copy);
+		ret = ask_outcome(s, copy);
 		if (ret != -EAGAIN)
 			break;
 		usleep(PENDING_MS * 1000);
 		ret = 0;
 	}
-	if (ret == -EINPROGRESS)
-		snprintf(s->report, sizeof(s->report),
-			 "process %d: %s does not know either: look there whether it runs, then end this one by SIGKILL, or let it run by ghost_resume(3)",
-			 pid, s->remote.host);
-	if (ret)
-		return send_failed(s, pid, ret);
-	if (copy)
-		ret = kill(pid, SIGKILL) ? -errno : 0;
-	else
+	return ret;
+}
+
+/* It is the same process throughout: its id may be another's in the end */
+static int settle(struct migrate *m, pid_t pid, pid_t *copy)
+{
+	struct send *s = &m->send;
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), ret;
+
+	if (pidfd < 0)
+		return -errno;
+	ret = check_held(s, pid);
+	if (!ret)
+		ret = find_outcome(m, pid, copy);
+	if (!ret)
+		ret = check_held(s, pid);
+	if (!ret && *copy)
+		ret = syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) ? -errno : 0;
+	else if (!ret)
 		ret = ghost_resume(pid);
+	close(pidfd);
+	return ret;
+}
+
+static int resolve(struct migrate *m, pid_t pid)
+{
+	struct send *s = &m->send;
+	pid_t copy = 0;
+	int ret = settle(m, pid, &copy);
+
 	if (ret)
 		return send_failed(s, pid, ret);
-	if (copy)
+	if (copy > 0)
 		message("process %d: runs on %s as %d; what was held here has been ended", pid,
 			s->remote.host, copy);
+	else if (copy)
+		message("process %d: what was held here has been ended", pid);
 	else
 		message("process %d: does not run on %s; it runs on here", pid, s->remote.host);
 	return EXIT_OK;
@@ -189,19 +226,20 @@ static int resolve(struct send *s, pid_t pid)
 static int run(const struct command *cmd, int argc, char **argv)
 {
 	struct migrate *m = calloc(1, sizeof(*m));
-	int ret, one, i;
+	int ret, one, worst = 0, i;
 
 	if (!m)
 		return EXIT_OSERR;
-	m->send.task = TASK_MIGRATE;
 	ret = parse(cmd, m, argc, argv);
+	m->send.task = m->resolve ? TASK_RESOLVE : TASK_MIGRATE;
 	for (i = 0; i < m->nr_pids && !ret; i++) {
 		/* Who is asked to move several moves those that can */
-		one = m->resolve ? resolve(&m->send, m->pids[i]) :
-			send_process(&m->send, m->pids[i]);
-		if (one && i + 1 == m->nr_pids)
-			ret = one;
+		one = m->resolve ? resolve(m, m->pids[i]) : send_process(&m->send, m->pids[i]);
+		if (!worst || one == EXIT_HELD)
+			worst = one;
 	}
+	if (!ret)
+		ret = worst;
 	send_close(&m->send);
 	free(m->pids);
 	free(m);
@@ -222,6 +260,8 @@ const struct command cmd_migrate = {
 "  --stdio FILE       what it writes to them is appended to this file of HOST\n"
 "  --stdio null       they become /dev/null; this is so without being said\n"
 "  --resolve          find out where a process that is held is to run, and see to it\n"
+"  --resolve=here, --resolve=there\n"
+"                     let it run here, or end it, if HOST does not know\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
 "  --patience S       give up if HOST is silent for S seconds (30)\n"
 "  --outside FD       what is behind this descriptor of the process stays here\n"

@@ -14,6 +14,7 @@ static const char * const verbs[] = {
 	[TASK_SHOW] = "cannot show",
 	[TASK_MIGRATE] = "cannot migrate",
 	[TASK_DUP] = "cannot duplicate",
+	[TASK_RESOLVE] = "cannot resolve",
 };
 
 #define ANY	(-1)
@@ -32,8 +33,11 @@ static const struct {
 	{ EACCES, TASK_RESTART, EXIT_NOPERM,
 	  "the files that the program has open and mapped must be accessible to you" },
 	{ EACCES, ANY, EXIT_NOPERM, NULL },
-	{ EINPROGRESS, ANY, EXIT_HELD,
-	  "it is held until 'ghost migrate --resolve %d HOST' has found out, or it is killed" },
+	{ EINPROGRESS, TASK_DUP, EXIT_UNAVAILABLE, "it runs on here; there may be a copy there" },
+	{ EINPROGRESS, ANY, EXIT_HELD, NULL },
+	{ ECONNRESET, TASK_RESOLVE, EXIT_TEMPFAIL, "it is still held" },
+	{ ETIMEDOUT, TASK_RESOLVE, EXIT_TEMPFAIL, "it is still held" },
+	{ EREMOTEIO, TASK_RESOLVE, EXIT_UNAVAILABLE, "it is still held" },
 	{ EREMOTEIO, ANY, EXIT_UNAVAILABLE,
 	  "it runs on here; the other machine's log may say more" },
 	{ ECONNRESET, ANY, EXIT_TEMPFAIL, "it runs on here" },
@@ -70,7 +74,7 @@ static const struct {
 	  "put the file back as it was when the image was made" },
 	{ EBADF, TASK_RESTART, EXIT_USAGE,
 	  "give the program a descriptor with --fd; 'ghost show' lists which it has" },
-	{ EBADF, TASK_CHECKPOINT, EXIT_USAGE, NULL },
+	{ EBADF, ANY, EXIT_USAGE, NULL },
 	{ EINVAL, ANY, EXIT_USAGE, NULL },
 	{ EINTR, ANY, EXIT_TEMPFAIL, NULL },
 	{ ENOSPC, ANY, EXIT_IOERR, "make room, or write the image elsewhere" },

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "compiler.h"
@@ -12,12 +13,15 @@
 
 #define WINDOW		65536
 #define SLICE		4096		/* of a read */
+#define TERMINAL_MS	100		/* what is said to one has come through by then */
 #define FORWARD_NO_FD	(-1)
 
 /* A lane that is read here */
 struct inlet {
 	int fd;
+	bool close_at_end;
 	size_t under_way;
+	size_t rest;		/* to be sent in forward_send_rest() */
 };
 
 /* A lane that is written here */
@@ -64,9 +68,10 @@ void forward_free(struct forward *f)
 	free(f);
 }
 
-void forward_from(struct forward *f, unsigned int lane, int fd)
+void forward_from(struct forward *f, unsigned int lane, int fd, bool close_at_end)
 {
 	f->inlets[lane].fd = fd;
+	f->inlets[lane].close_at_end = close_at_end;
 }
 
 void forward_to(struct forward *f, unsigned int lane, int fd, bool close_at_end)
@@ -90,6 +95,14 @@ static int send_data(struct forward *f, unsigned int lane, const char *data, siz
 	return link_send(f->link, LINK_DATA, buf, sizeof(uint32_t) + len);
 }
 
+static void end_inlet(struct inlet *inlet)
+{
+	if (inlet->close_at_end)
+		close(inlet->fd);
+	inlet->fd = FORWARD_NO_FD;
+	inlet->rest = 0;
+}
+
 static int read_inlet(struct forward *f, unsigned int lane)
 {
 	struct inlet *inlet = &f->inlets[lane];
@@ -99,10 +112,11 @@ static int read_inlet(struct forward *f, unsigned int lane)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) {		/* EIO: a terminal that nobody has open any more */
-		inlet->fd = FORWARD_NO_FD;
+		end_inlet(inlet);
 		return send_data(f, lane, NULL, 0);
 	}
 	inlet->under_way += n;
+	inlet->rest -= (size_t)n < inlet->rest ? (size_t)n : inlet->rest;
 	return send_data(f, lane, buf, n);
 }
 
@@ -119,13 +133,16 @@ static int write_outlet(struct forward *f, unsigned int lane)
 	struct outlet *outlet = &f->outlets[lane];
 	ssize_t n;
 
-	/* So much a pipe takes at once if it takes anything */
+	/* So much a pipe takes at once if it takes anything; a terminal is set not to wait */
 	n = write(outlet->fd, outlet->buf, outlet->len < PIPE_BUF ? outlet->len : PIPE_BUF);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0) {
-		n = outlet->len;	/* nobody wants it */
+		/* Nobody wants it: who says it is to know, as if he had written here */
+		n = outlet->len;
 		end_outlet(outlet);
+		if (send_data(f, lane, NULL, 0))
+			return -EPIPE;
 	} else {
 		outlet->len -= n;
 		memmove(outlet->buf, outlet->buf + n, outlet->len);
@@ -145,6 +162,8 @@ static int take_data(struct forward *f, const struct link_message *m)
 		return -EPROTO;
 	len = m->len - sizeof(uint32_t);
 	outlet = &f->outlets[lane];
+	if (!len && f->inlets[lane].fd != FORWARD_NO_FD && f->inlets[lane].close_at_end)
+		end_inlet(&f->inlets[lane]);
 	if (outlet->fd == FORWARD_NO_FD)
 		return len ? link_send_words(f->link, LINK_TAKEN, lane, len) : 0;
 	if (len > sizeof(outlet->buf) - outlet->len || outlet->ends)
@@ -235,46 +254,73 @@ int forward_run(struct forward *f)
 	return ret;
 }
 
-/* Is there something to read that the other end has no room for yet? */
-static bool must_wait(const struct forward *f)
+/* How long to wait for more; 0: there is none */
+static int wait_for_rest(const struct forward *f)
 {
-	int i;
+	int i, ms = 0;
 
 	for (i = 0; i < FORWARD_LANES; i++) {
-		struct pollfd p = { .fd = f->inlets[i].fd, .events = POLLIN };
-
-		if (f->inlets[i].under_way > WINDOW - SLICE && poll(&p, 1, 0) > 0 &&
-		    p.revents & POLLIN)
-			return true;
+		if (f->inlets[i].fd == FORWARD_NO_FD || !f->inlets[i].rest)
+			continue;
+		if (!isatty(f->inlets[i].fd) || f->inlets[i].under_way > WINDOW - SLICE)
+			return LINK_TIMEOUT_MS;
+		ms = TERMINAL_MS;
 	}
-	return false;
+	return ms;
 }
 
 int forward_send_rest(struct forward *f)
 {
 	struct pollfd p[NR_POLLED];
-	int ret = 0, n;
+	int i, n, ms, ret = 0;
 
-	while (!ret) {
+	/* What it has said itself is in the pipe now; on its way through a terminal, perhaps */
+	for (i = 0; i < FORWARD_LANES; i++) {
+		struct inlet *inlet = &f->inlets[i];
+
+		n = 0;
+		if (inlet->fd != FORWARD_NO_FD && isatty(inlet->fd))
+			inlet->rest = WINDOW;
+		else if (inlet->fd != FORWARD_NO_FD && !ioctl(inlet->fd, FIONREAD, &n))
+			inlet->rest = n;
+	}
+	while (!ret && (ms = wait_for_rest(f))) {
 		fill_poll(f, p);
 		p[1].fd = FORWARD_NO_FD;
-		n = poll(p, NR_POLLED, 0);
-		if (!n) {
-			if (!must_wait(f))
-				return 0;
-			n = poll(p, 1, LINK_TIMEOUT_MS);
-			if (!n)
-				return -ETIMEDOUT;
-		}
+		n = poll(p, NR_POLLED, ms);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (!n)
+			return ms == TERMINAL_MS ? 0 : -ETIMEDOUT;
 		ret = serve_lanes(f, p);
 		if (!ret && p[0].revents)
 			ret = take_message(f);
 	}
 	return ret;
+}
+
+void forward_discard(struct forward *f)
+{
+	struct pollfd p[NR_POLLED];
+	char buf[SLICE];
+	int i;
+
+	for (;;) {
+		for (i = 0; i < FORWARD_LANES; i++)
+			f->inlets[i].under_way = 0;
+		fill_poll(f, p);
+		p[0].fd = FORWARD_NO_FD;
+		if (poll(p, 2 + FORWARD_LANES, -1) < 0)
+			continue;
+		for (i = 0; i < FORWARD_LANES; i++)
+			if (p[2 + i].revents && read(f->inlets[i].fd, buf, sizeof(buf)) <= 0 &&
+			    errno != EAGAIN && errno != EINTR)
+				end_inlet(&f->inlets[i]);
+		if (p[1].revents && f->event(f->event_arg))
+			return;
+	}
 }
 
 void forward_write_rest(struct forward *f)

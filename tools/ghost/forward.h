@@ -23,8 +23,11 @@ typedef int (*forward_event_fn)(void *arg);
 struct forward *forward_new(int link, forward_message_fn message, void *arg);
 void forward_free(struct forward *f);
 
-/* What is read from @fd goes out on this lane; what comes in on it is written to @fd. */
-void forward_from(struct forward *f, unsigned int lane, int fd);
+/*
+ * What is read from @fd goes out on this lane; what comes in on it is written to @fd. With
+ * @close_at_end the descriptor is closed when the other end wants no more, or has no more.
+ */
+void forward_from(struct forward *f, unsigned int lane, int fd, bool close_at_end);
 void forward_to(struct forward *f, unsigned int lane, int fd, bool close_at_end);
 
 /* Call @event whenever @fd can be read. */
@@ -33,8 +36,11 @@ void forward_watch(struct forward *f, int fd, forward_event_fn event, void *arg)
 /* A negative errno is that of the connection. */
 int forward_run(struct forward *f);
 
-/* The program has ended: send what it has still said. */
+/* The program has ended: send what it has still said, and not what others go on to say. */
 int forward_send_rest(struct forward *f);
+
+/* The connection is gone: read what the program says until @event returns something. */
+void forward_discard(struct forward *f);
 
 /* The other end has sent all: write what is still here. */
 void forward_write_rest(struct forward *f);

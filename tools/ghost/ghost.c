@@ -10,6 +10,7 @@
 
 #include "cmd.h"
 #include "libghost.h"
+#include "standard-fds.h"
 
 static const struct command * const commands[] = {
 	&cmd_checkpoint, &cmd_restart, &cmd_migrate, &cmd_dup, &cmd_check, &cmd_show, NULL
@@ -92,21 +93,6 @@ static int print_all_help(const char *name)
 	printf("  help [COMMAND]\n\tSay more about a command.\n"
 	       "  --version\n\tPrint the version.\n");
 	return EXIT_OK;
-}
-
-/*
- * A standard descriptor that is closed would be taken by the next file that is
- * opened, and a program restarted here would write into it.
- */
-static void fill_standard_fds(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
 }
 
 static int run(int argc, char **argv)

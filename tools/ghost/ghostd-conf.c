@@ -81,7 +81,8 @@ static int set_bytes(unsigned long long *value, const struct line *line)
 	errno = 0;
 	*value = strtoull(line->words[1], &end, 10);
 	unit = *end ? strchr(units, *end) : NULL;
-	if (errno || line->words[1][0] == '-' || (*end && (!unit || end[1])) || *value >> 40)
+	if (errno || !is_name(line->words[1], "") || line->words[1] == end ||
+	    (*end && (!unit || end[1])) || *value >> 40)
 		return wrong(line, "'%s': a size is wanted, perhaps with K, M, G or T",
 			     line->words[1]);
 	if (unit)
@@ -176,7 +177,7 @@ int conf_read(struct conf *conf, const char *path)
 			.key = "/etc/ghost/host.key",
 			.authority = "/etc/ghost/authority.pem",
 		},
-		.state = "/run/ghostd",
+		.state = "/var/lib/ghostd",
 		.max_sessions = 64,
 		.max_per_host = 16,
 		.max_per_minute = 600,
@@ -223,6 +224,9 @@ static bool is_meant(const struct allow *rule, const char *identity)
 	/* Who has shown no certificate is not anybody whom a pattern means */
 	if (!strcmp(identity, IDENTITY_NONE))
 		return !strcmp(rule->identity, IDENTITY_NONE);
+	/* A pattern for hosts is not meant for their users */
+	if (!strchr(rule->identity, '@') && strchr(identity, '@'))
+		return false;
 	return !fnmatch(rule->identity, identity, FNM_NOESCAPE);
 }
 

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 
 #include "forward.h"
 #include "ghostd.h"
@@ -35,7 +36,8 @@ struct import {
 	int link;
 	int ours[FORWARD_LANES];	/* this process's end of a lane */
 	int theirs[FORWARD_LANES];	/* the program's */
-	bool terminal;
+	int master, slave;		/* of its terminal, if it has one */
+	bool heard;			/* from who waits for the program's end */
 	int null;
 	int file;			/* of the request, where it was opened */
 	int child_events;
@@ -67,18 +69,17 @@ static int keep_capability(bool keep)
 	return syscall(SYS_capset, &hdr, data);
 }
 
-static int become_user(struct import *im)
+static int become_user(struct import *im, const struct user *user)
 {
-	const struct passwd *pw = getpwnam(im->request->user);
-
-	if (!pw)
-		return fail_with(im, ENOENT, im->request->user);
-	if (!pw->pw_uid)		/* a rule names root, and means it */
+	/* Keys of the daemon's session, or of another user's process, are not for this one */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return fail_with(im, errno, "session keyring");
+	if (!user->uid)			/* a rule names root, and means it */
 		return 0;
-	if (initgroups(pw->pw_name, pw->pw_gid) ||
-	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) || prctl(PR_SET_KEEPCAPS, 1) ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) || keep_capability(true))
-		return fail_with(im, errno, im->request->user);
+	if (initgroups(user->name, user->gid) || setresgid(user->gid, user->gid, user->gid) ||
+	    prctl(PR_SET_KEEPCAPS, 1) || setresuid(user->uid, user->uid, user->uid) ||
+	    keep_capability(true) || prctl(PR_SET_DUMPABLE, 0))
+		return fail_with(im, errno, user->name);
 	return 0;
 }
 
@@ -93,12 +94,11 @@ static int make_terminal(struct import *im)
 		return fail_with(im, errno, "terminal");
 	fcntl(master, F_SETFD, FD_CLOEXEC);
 	fcntl(slave, F_SETFD, FD_CLOEXEC);
+	/* The program may wait to write while this process waits to write to it */
+	fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
 	ioctl(slave, TIOCSCTTY, 0);
-	im->terminal = true;
-	im->ours[0] = master;
-	im->ours[1] = dup(master);	/* closed at other times */
-	im->theirs[0] = slave;
-	im->theirs[1] = slave;
+	im->master = master;
+	im->slave = slave;
 	return 0;
 }
 
@@ -112,6 +112,7 @@ static int make_lane(struct import *im, int lane)
 	if (pipe2(fds, O_CLOEXEC))
 		return fail_with(im, errno, "pipe");
 	im->ours[lane] = fds[lane == STDIN_FILENO];
+	fcntl(im->ours[lane], F_SETFL, O_NONBLOCK);
 	im->theirs[lane] = fds[lane != STDIN_FILENO];
 	return 0;
 }
@@ -134,7 +135,7 @@ static int find_replacement(struct import *im, const struct outside_fd *o)
 	if (!im->request->forward || !can_forward(o))
 		return im->null;
 	if (o->terminal)
-		return im->theirs[0];
+		return im->slave >= 0 ? im->slave : im->null;
 	ret = make_lane(im, o->same);
 	return ret ? ret : im->theirs[o->same];
 }
@@ -173,14 +174,17 @@ static void unwire(struct import *im)
 	int i;
 
 	for (i = 0; i < FORWARD_LANES; i++)
-		if (im->theirs[i] >= 0 && (!i || im->theirs[i] != im->theirs[i - 1]))
+		if (im->theirs[i] >= 0)
 			close(im->theirs[i]);
+	if (im->slave >= 0)
+		close(im->slave);
 }
 
-static int import(struct import *im, const struct conf *conf)
+static int import(struct import *im, const struct conf *conf, const struct user *user)
 {
 	struct ghost_restart_opts opts = {
 		.size = sizeof(opts),
+		.flags = user->uid ? GHOST_RESTART_DROP_CAPS : 0,
 		.nr_fds = im->request->nr_outside,
 		.fds = im->pairs,
 		.report = im->result.why,
@@ -203,16 +207,18 @@ static int on_message(const struct link_message *m, void *arg)
 	struct import *im = arg;
 	struct winsize size = { };
 
+	im->heard = true;
 	switch (m->type) {
 	case LINK_SIGNAL:
-		if (link_word(m, 0) > 0 && link_word(m, 0) < NSIG)
+		/* Once it has ended its id may be another one's */
+		if (im->pid && link_word(m, 0) > 0 && link_word(m, 0) < NSIG)
 			kill(im->pid, link_word(m, 0));
 		return 0;
 	case LINK_WINDOW:
 		size.ws_row = link_word(m, 0);
 		size.ws_col = link_word(m, 1);
-		if (im->terminal)
-			ioctl(im->ours[0], TIOCSWINSZ, &size);
+		if (im->master >= 0 && size.ws_row && size.ws_col)
+			ioctl(im->master, TIOCSWINSZ, &size);
 		return 0;
 	}
 	return -EPROTO;
@@ -229,7 +235,10 @@ static int on_child(void *arg)
 	im->end.si_pid = 0;
 	if (waitid(P_PID, im->pid, &im->end, WEXITED | WNOHANG))
 		return -errno;
-	return im->end.si_pid == im->pid;
+	if (!im->end.si_pid)
+		return 0;
+	im->pid = 0;
+	return 1;
 }
 
 static int watch_children(void)
@@ -251,30 +260,51 @@ static void serve(struct import *im)
 	if (!f)
 		return;
 	if (im->ours[0] >= 0)
-		forward_to(f, 0, im->ours[0], !im->terminal);
+		forward_to(f, 0, im->ours[0], true);
+	else
+		forward_to(f, 0, im->master, false);
 	if (im->ours[1] >= 0)
-		forward_from(f, 1, im->ours[1]);
+		forward_from(f, 1, im->ours[1], true);
 	if (im->ours[2] >= 0)
-		forward_from(f, 2, im->ours[2]);
+		forward_from(f, 2, im->ours[2], true);
+	/* A lane that is free: what is said to a terminal comes from all of them at one place */
+	if (im->master >= 0)
+		forward_from(f, im->ours[1] >= 0 ? 2 : 1, im->master, false);
 	forward_watch(f, im->child_events, on_child, im);
 	ret = on_child(im);
 	if (!ret)
 		ret = forward_run(f);
-	if (ret > 0 && !forward_send_rest(f))
-		link_send_words(im->link, LINK_EXIT, im->end.si_code, im->end.si_status);
+	if (ret > 0 && !forward_send_rest(f) &&
+	    !link_send_words(im->link, LINK_EXIT, im->end.si_code, im->end.si_status))
+		link_linger(im->link);
+	/*
+	 * If nobody has ever spoken the one at the other end does not know that the program
+	 * runs: it must not end because he is gone.
+	 */
+	if (ret < 0 && !im->heard)
+		forward_discard(f);
 	forward_free(f);
 }
 
-/* Signals of a terminal are the program's, in whose session this process is. */
+static void on_cancel(int sig)
+{
+	/* ghost_import() is to return */
+	(void)sig;
+}
+
+/* Signals of a terminal or of a group are the program's, in whose session this process is. */
 static void ignore_signals(void)
 {
 	static const int signals[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH,
+		SIGTERM, SIGUSR2, SIGALRM,
 	};
+	struct sigaction sa = { .sa_handler = on_cancel };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_IGN);
+	sigaction(IMPORT_CANCEL, &sa, NULL);
 }
 
 /* After "ok" the kernels speak: what fails then, this one says to the other. */
@@ -286,26 +316,29 @@ static void answer(const struct import *im)
 	link_send_text(im->link, LINK_ANSWER, text);
 }
 
-void import_and_serve(const struct conf *conf, const struct request *request, int fd, int result)
+void import_and_serve(const struct conf *conf, const struct request *request,
+		      const struct user *user, int fd, int result)
 {
 	struct import im = {
 		.request = request, .link = fd, .null = -1, .file = -1,
+		.master = -1, .slave = -1,
 		.ours = { -1, -1, -1 }, .theirs = { -1, -1, -1 },
 	};
 	int ret;
 
 	setsid();
 	ignore_signals();
+	alarm(0);
 	im.child_events = watch_children();
 	ret = im.child_events < 0 ? fail_with(&im, errno, "signalfd") : 0;
 	/* The terminal is to be the user's */
 	if (!ret)
-		ret = become_user(&im);
+		ret = become_user(&im, user);
 	if (!ret)
 		ret = wire(&im);
 	answer(&im);
 	if (!ret)
-		ret = import(&im, conf);
+		ret = import(&im, conf, user);
 	keep_capability(false);
 	unwire(&im);
 	if (write(result, &im.result, sizeof(im.result)) != sizeof(im.result))

@@ -3,7 +3,11 @@
  * ghostd: what has become of imports
  *
  * A source that has not heard what became of a process asks for it. For each process there is a
- * file that is named after it. The file is locked while the import goes on.
+ * file that is named after it, in a folder of those who have sent it: nobody writes or reads what
+ * another one's are. The file is locked while the import goes on. It says when this machine was
+ * booted: no copy has outlived that.
+ *
+ * That there is no file does not mean that there is no copy: the source may ask in the wrong place.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,114 +24,209 @@
 #include "ghostd.h"
 
 #define WEEK_S		(7 * 24 * 3600)
+#define BOOT_MAX	40
+#define RECORD_SIZE	64	/* always, so that to overwrite it takes no room on the disk */
 
-static const char begun[] = "begun\n";
+/* What a record says behind the boot id: -1 as long as it is not known, 0: there is no copy */
+struct record {
+	char boot[BOOT_MAX];
+	int pid;
+};
 
-static int open_folder(const struct conf *conf)
+static void read_boot(char boot[BOOT_MAX])
 {
-	int fd;
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
 
-	if (mkdir(conf->state, 0700) && errno != EEXIST)
-		return -errno;
-	fd = open(conf->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	boot[0] = '\0';
+	if (!f)
+		return;
+	if (fscanf(f, "%39s", boot) != 1)
+		boot[0] = '\0';
+	fclose(f);
 }
 
-static int open_record(const struct conf *conf, const char *process, int flags)
+/* A folder that only root can write to */
+static int open_folder(int at, const char *name, bool make)
 {
-	int folder = open_folder(conf), fd;
+	struct stat st;
+	int fd;
 
+	if (make && mkdirat(at, name, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+static int open_record(const struct conf *conf, const char *owner, const char *process, bool make)
+{
+	int state = open_folder(AT_FDCWD, conf->state, make), folder, fd;
+
+	if (state < 0)
+		return state;
+	/* Neither has a '/', and none is "." or "..": see check_rights() and request.c */
+	folder = open_folder(state, owner, make);
+	close(state);
 	if (folder < 0)
 		return folder;
-	/* The request was read so that a name has no '/', and does not begin with '.' */
-	fd = openat(folder, process, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(folder, process, (make ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
 	if (fd < 0)
 		fd = -errno;
 	close(folder);
 	return fd;
 }
 
-static int overwrite(int fd, const char *text)
+/* false: nothing complete is there */
+static bool read_record(int fd, struct record *record)
 {
-	ssize_t len = strlen(text);
+	char text[RECORD_SIZE + 1] = "";
 
-	/* What is there is longer only if there is no more than "begun" to say */
-	if (ftruncate(fd, 0) || pwrite(fd, text, len, 0) != len)
-		return errno ? -errno : -EIO;
-	return 0;
+	if (pread(fd, text, RECORD_SIZE, 0) != RECORD_SIZE)
+		return false;
+	return sscanf(text, "%39s %d", record->boot, &record->pid) == 2;
 }
 
-int record_begin(const struct conf *conf, const char *process)
+static int write_record(int fd, int pid)
 {
-	int fd = open_record(conf, process, O_RDWR | O_CREAT), ret = 0;
+	char text[RECORD_SIZE], boot[BOOT_MAX];
+	ssize_t n;
 
-	if (fd < 0)
-		return fd;
+	read_boot(boot);
+	n = snprintf(text, sizeof(text), "%s %d", boot, pid);
+	memset(text + n, ' ', sizeof(text) - n - 1);
+	text[RECORD_SIZE - 1] = '\n';
+	n = pwrite(fd, text, RECORD_SIZE, 0);
+	return n == RECORD_SIZE ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+/* Is it said that there is no copy? Only then may the process come again. */
+static bool is_free(int fd)
+{
+	struct record record;
+	char boot[BOOT_MAX];
+	struct stat st;
+
+	if (!fstat(fd, &st) && !st.st_size)
+		return true;
+	if (!read_record(fd, &record))
+		return false;
+	read_boot(boot);
+	return !record.pid || strcmp(record.boot, boot);
+}
+
+static int lock_record(int fd)
+{
+	struct stat st;
+
 	if (flock(fd, LOCK_EX | LOCK_NB))
-		ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (!ret)
-		ret = overwrite(fd, begun);
-	if (!ret)
-		return fd;
-	close(fd);
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	/* It may have been swept away since it was opened */
+	return !fstat(fd, &st) && st.st_nlink ? 0 : -EAGAIN;
+}
+
+int record_begin(const struct conf *conf, const char *owner, const char *process)
+{
+	int fd, ret;
+
+	do {
+		fd = open_record(conf, owner, process, true);
+		if (fd < 0)
+			return fd;
+		ret = lock_record(fd);
+		if (!ret)
+			ret = is_free(fd) ? write_record(fd, -1) : -EEXIST;
+		if (!ret)
+			return fd;
+		close(fd);
+	} while (ret == -EAGAIN);
 	return ret;
 }
 
 void record_end(int record, pid_t pid)
 {
-	char text[32];
+	int ret = write_record(record, pid);
 
-	snprintf(text, sizeof(text), "%d\n", pid);
-	if (overwrite(record, text))
-		report("record: %s", strerror(errno));
+	if (ret)
+		report("record: %s", strerror(-ret));
 	close(record);
 }
 
-enum outcome record_find(const struct conf *conf, const char *process, pid_t *pid)
+enum outcome record_find(const struct conf *conf, const char *owner, const char *process,
+			 pid_t *pid)
 {
-	int fd = open_record(conf, process, O_RDONLY);
-	enum outcome outcome = OUTCOME_BEGUN;
-	char text[32];
-	ssize_t n;
+	int fd = open_record(conf, owner, process, false);
+	enum outcome outcome = OUTCOME_UNKNOWN;
+	struct record record;
+	char boot[BOOT_MAX];
 
 	*pid = 0;
-	if (fd == -ENOENT)
-		return OUTCOME_NONE;
 	if (fd < 0)
-		return OUTCOME_BEGUN;
+		return outcome;
+	read_boot(boot);
 	if (flock(fd, LOCK_SH | LOCK_NB)) {
 		outcome = OUTCOME_PENDING;
-	} else {
-		n = pread(fd, text, sizeof(text) - 1, 0);
-		text[n < 0 ? 0 : n] = '\0';
-		/* Nothing complete is there if the machine has no room: then it is not known */
-		if (n > 0 && text[n - 1] == '\n' && strcmp(text, begun)) {
-			*pid = atoi(text);
-			outcome = *pid > 0 ? OUTCOME_RUNS : OUTCOME_NONE;
-		}
+	} else if (read_record(fd, &record)) {
+		if (!record.pid || strcmp(record.boot, boot))
+			outcome = OUTCOME_NONE;
+		else if (record.pid > 0)
+			outcome = OUTCOME_RUNS;
+		*pid = outcome == OUTCOME_RUNS ? record.pid : 0;
 	}
 	close(fd);
 	return outcome;
 }
 
-void record_sweep(const struct conf *conf)
+static void sweep_record(int folder, const char *name)
 {
-	time_t old = time(NULL) - WEEK_S;
-	int folder = open_folder(conf);
-	struct dirent *entry;
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
-	DIR *dir;
 
-	if (folder < 0)
+	if (fd < 0)
 		return;
-	dir = fdopendir(folder);
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_mtime < time(NULL) - WEEK_S &&
+	    !lock_record(fd) && is_free(fd))
+		unlinkat(folder, name, 0);
+	close(fd);
+}
+
+typedef void (*name_fn)(int folder, const char *name);
+
+/* Do something with each name in a folder, which is closed. */
+static void for_each_name(int folder, name_fn what)
+{
+	struct dirent *entry;
+	DIR *dir = fdopendir(folder);
+
 	if (!dir) {
 		close(folder);
 		return;
 	}
 	while ((entry = readdir(dir)))
-		if (!fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		    S_ISREG(st.st_mode) && st.st_mtime < old)
-			unlinkat(folder, entry->d_name, 0);
+		if (entry->d_name[0] != '.')
+			what(folder, entry->d_name);
 	closedir(dir);
+}
+
+static void sweep_folder(int state, const char *name)
+{
+	int folder = open_folder(state, name, false);
+
+	if (folder >= 0)
+		for_each_name(folder, sweep_record);
+	unlinkat(state, name, AT_REMOVEDIR);	/* if it is empty */
+}
+
+void record_sweep(const struct conf *conf)
+{
+	int state = open_folder(AT_FDCWD, conf->state, true);
+
+	if (state < 0)
+		report("%s: %s", conf->state, strerror(-state));
+	else
+		for_each_name(state, sweep_folder);
 }

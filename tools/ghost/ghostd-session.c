@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -15,14 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ghostd.h"
 #include "link.h"
 
-#define REQUEST_MS	10000	/* from the connection to all of the request */
+#define REQUEST_S	15	/* from the connection to all of the request */
+#define REQUEST_MS	10000	/* of it, for what is only one message */
 #define WATCH_MS	200	/* how often the size is looked at */
 #define TLS_HANDSHAKE	0x16	/* first byte of a TLS connection; no link_type is that */
 #define NOBODY		65534
@@ -33,6 +37,8 @@ struct session {
 	int fd;
 	const char *address;
 	struct request request;
+	struct user user;
+	char owner[OWNER_MAX];		/* who sends it, and whose it is */
 	char identity[IDENTITY_MAX];
 	char why[WHY_MAX];
 };
@@ -55,7 +61,8 @@ static void refuse(const struct session *s, const char *fmt, ...)
 	vsnprintf(text + len, sizeof(text) - len, fmt, ap);
 	va_end(ap);
 	report("%s (%s): %s", *s->identity ? s->identity : "somebody", s->address, text);
-	link_send_text(s->fd, LINK_ANSWER, text);
+	if (!link_send_text(s->fd, LINK_ANSWER, text))
+		link_linger(s->fd);
 	exit(1);
 }
 
@@ -66,18 +73,26 @@ static bool limit(int resource, rlim_t value)
 	return !setrlimit(resource, &rlimit);
 }
 
-static bool give_up_rights(void)
+/* Nothing of the files is left, nor any way to get rights again. */
+static bool give_up_rights(const struct conf *conf)
 {
-	return limit(RLIMIT_CPU, 10) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) &&
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/.empty", conf->state);
+	if ((mkdir(path, 0555) && errno != EEXIST) || chroot(path) || chdir("/"))
+		return false;
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && limit(RLIMIT_CPU, 10) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) &&
 	       limit(RLIMIT_AS, 256UL << 20) && limit(RLIMIT_NPROC, 0) && !setgroups(0, NULL) &&
-	       !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY);
+	       !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY) &&
+	       /* Which setresuid() has reset: it ends with the session */
+	       !prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static void greet(const struct session *s, int result)
 {
 	struct greeting g = { };
 
-	if (!give_up_rights()) {
+	if (!give_up_rights(s->conf)) {
 		g.err = errno;
 		snprintf(g.why, sizeof(g.why), "no rights could be given up: %m");
 	} else {
@@ -122,8 +137,14 @@ static int ask_for_identity(struct session *s)
 		snprintf(s->why, sizeof(s->why), "TLS: the handshake was broken off");
 		return -EPROTO;
 	}
-	memcpy(s->why, g.why, sizeof(s->why));
-	memcpy(s->identity, g.identity, sizeof(s->identity));
+	/* Who has taken it over may be anybody, but he does not get at our memory */
+	snprintf(s->why, sizeof(s->why), "%.*s", (int)sizeof(g.why) - 1, g.why);
+	snprintf(s->identity, sizeof(s->identity), "%.*s", (int)sizeof(g.identity) - 1,
+		 g.identity);
+	if (!g.err && !strcmp(s->identity, IDENTITY_NONE)) {
+		snprintf(s->why, sizeof(s->why), "certificate: its name means nobody");
+		return -EACCES;
+	}
 	return -g.err;
 }
 
@@ -174,29 +195,34 @@ static void read_request(struct session *s)
 		refuse(s, "%s", s->why);
 }
 
-static void check_rights(const struct session *s)
+static void check_rights(struct session *s)
 {
 	const struct passwd *pw = getpwnam(s->request.user);
+	const char *name = pw ? pw->pw_name : s->request.user;
 
 	/* Nobody learns here which users there are */
-	if (!conf_allows(s->conf, s->identity, s->request.user, pw && !pw->pw_uid))
-		refuse(s, "%s may have no processes of user %s here", s->identity,
-		       s->request.user);
-	if (!pw)
-		refuse(s, "user %s: unknown here", s->request.user);
+	if (!conf_allows(s->conf, s->identity, name, pw && !pw->pw_uid))
+		refuse(s, "%s may have no processes of user %s here", s->identity, name);
+	if (!pw || strlen(name) >= sizeof(s->user.name) || strchr(name, '/'))
+		refuse(s, "user %s: unknown here", name);
+	snprintf(s->user.name, sizeof(s->user.name), "%s", name);
+	s->user.uid = pw->pw_uid;
+	s->user.gid = pw->pw_gid;
+	/* No identity has a ':' in it */
+	snprintf(s->owner, sizeof(s->owner), "%s:%s", s->identity, s->user.name);
 }
 
 static void resolve(const struct session *s)
 {
 	static const char * const texts[] = {
 		[OUTCOME_NONE] = "ok none",
-		[OUTCOME_BEGUN] = "ok unknown",
+		[OUTCOME_UNKNOWN] = "ok unknown",
 		[OUTCOME_RUNS] = "ok runs",
 		[OUTCOME_PENDING] = "ok pending",
 	};
 	char text[64];
 	pid_t pid;
-	enum outcome outcome = record_find(s->conf, s->request.process, &pid);
+	enum outcome outcome = record_find(s->conf, s->owner, s->request.process, &pid);
 
 	snprintf(text, sizeof(text), "%s %d", texts[outcome], pid);
 	link_send_text(s->fd, LINK_ANSWER, text);
@@ -211,54 +237,90 @@ static void watch_import(const struct session *s, pid_t child, int result,
 	bool too_much = false;
 
 	while (!poll(&p, 1, WATCH_MS)) {
-		if (!s->conf->max_bytes || too_much ||
-		    link_bytes(s->fd, false) <= s->conf->max_bytes)
+		if (!s->conf->max_bytes || link_bytes(s->fd, false) <= s->conf->max_bytes)
 			continue;
+		/* What runs already is left alone by this */
 		too_much = true;
-		kill(child, SIGKILL);
+		kill(child, IMPORT_CANCEL);
 	}
-	if (read_result(result, r, sizeof(*r)))
-		return;
-	r->pid = -1;
-	snprintf(r->why, sizeof(r->why), too_much ? "image: larger than %llu bytes" :
-		 "the import was ended by force", s->conf->max_bytes);
+	if (!read_result(result, r, sizeof(*r))) {
+		r->pid = -1;
+		snprintf(r->why, sizeof(r->why), "the import was ended by force");
+	} else if (!r->pid && too_much) {
+		snprintf(r->why, sizeof(r->why), "image: larger than %llu bytes",
+			 s->conf->max_bytes);
+	}
+	r->why[sizeof(r->why) - 1] = '\0';
+}
+
+/* Of duplicates nobody asks what has become. */
+static int begin_record(const struct session *s)
+{
+	int record;
+
+	if (s->request.what == REQUEST_DUPLICATE)
+		return -1;
+	record = record_begin(s->conf, s->owner, s->request.process);
+	if (record == -EBUSY)
+		refuse(s, "process %s: is being imported", s->request.process);
+	if (record == -EEXIST)
+		refuse(s, "process %s: has come before, and perhaps runs here",
+		       s->request.process);
+	if (record < 0)
+		refuse(s, "%s: %s", s->conf->state, strerror(-record));
+	return record;
+}
+
+static void end_record(int record, pid_t pid)
+{
+	if (record >= 0)
+		record_end(record, pid);
+}
+
+static pid_t start_import(const struct session *s, int record, int *result)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	child = fork();
+	if (!child) {
+		if (record >= 0)
+			close(record);
+		close(ends[0]);
+		import_and_serve(s->conf, &s->request, &s->user, s->fd, ends[1]);
+	}
+	close(ends[1]);
+	*result = ends[0];
+	return child;
 }
 
 __noreturn
 static void make_process(const struct session *s)
 {
-	int record = record_begin(s->conf, s->request.process), result[2];
+	int record = begin_record(s), result;
 	struct import_result r = { };
-	pid_t child;
+	pid_t child = start_import(s, record, &result);
 
-	if (record == -EBUSY)
-		refuse(s, "process %s: is being imported", s->request.process);
-	if (record < 0)
-		refuse(s, "%s: %s", s->conf->state, strerror(-record));
-	if (pipe2(result, O_CLOEXEC))
-		refuse(s, "pipe: %s", strerror(errno));
-	child = fork();
-	if (!child) {
-		close(record);
-		close(result[0]);
-		import_and_serve(s->conf, &s->request, s->fd, result[1]);
+	if (child < 0) {
+		end_record(record, 0);
+		refuse(s, "no process can be made: %s", strerror(errno));
 	}
-	close(result[1]);
-	if (child > 0)
-		watch_import(s, child, result[0], &r);
+	watch_import(s, child, result, &r);
 	if (r.pid < 0) {
 		/* It is not known: the record says so when it is no longer locked. */
-		report("%s (%s): process of user %s: %s", s->identity, s->address,
-		       s->request.user, r.why);
+		report("%s (%s): process of user %s: %s", s->identity, s->address, s->user.name,
+		       r.why);
 		exit(1);
 	}
-	record_end(record, r.pid);
+	end_record(record, r.pid);
 	if (r.pid)
 		report("%s (%s): process of user %s runs as %d", s->identity, s->address,
-		       s->request.user, r.pid);
+		       s->user.name, r.pid);
 	else
 		report("%s (%s): process of user %s: cannot be made: %s", s->identity,
-		       s->address, s->request.user, r.why);
+		       s->address, s->user.name, r.why);
 	exit(!r.pid);
 }
 
@@ -267,10 +329,18 @@ void session(const struct conf *conf, struct tls *tls, int fd, const char *addre
 	struct session s = { .conf = conf, .tls = tls, .fd = fd, .address = address };
 
 	signal(SIGCHLD, SIG_DFL);
+	alarm(REQUEST_S);
 	identify(&s);
+	/* From here on nobody needs the key */
+	tls_close(tls);
 	read_request(&s);
+	alarm(0);
 	check_rights(&s);
 	if (s.request.what == REQUEST_RESOLVE)
 		resolve(&s);
+	/* Who stops the daemon does not stop what it has begun */
+	setsid();
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	make_process(&s);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +18,15 @@
 #include "ghostd.h"
 #include "libghost.h"
 #include "link.h"
+#include "standard-fds.h"
 
 #define CONF_PATH	"/etc/ghost/ghostd.conf"
 #define LISTEN_MAX	16
 #define ADDRESS_MAX	64
 #define HOUR_MS		3600000
+
+/* How many connections have come in this minute, of all addresses with this hash */
+#define RATES		1024
 
 /* A connection that is being served */
 struct client {
@@ -36,7 +41,7 @@ struct daemon {
 	unsigned int nr_sockets;
 	struct client *clients;		/* conf.max_sessions of them */
 	long long minute;		/* when it began */
-	unsigned int in_minute;		/* connections since then */
+	unsigned int rates[RATES];	/* connections since then */
 	bool told;			/* in this minute, that there are too many */
 	long long sweep;		/* when to look for old records */
 };
@@ -70,41 +75,44 @@ static void on_child(int sig)
 	(void)sig;
 }
 
+static int listen_on(struct daemon *d, const struct addrinfo *a)
+{
+	int on = 1, ret = 0, fd;
+
+	if (d->nr_sockets == LISTEN_MAX)
+		return -E2BIG;
+	fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 64))
+		ret = -errno;
+	if (ret)
+		close(fd);
+	else
+		d->sockets[d->nr_sockets++] = (struct pollfd) { .fd = fd, .events = POLLIN };
+	return ret;
+}
+
+/* At all addresses that the name has */
 static int listen_at(struct daemon *d, const struct listen_address *a)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	struct addrinfo *all, *one;
-	int fd, on = 1, err = getaddrinfo(a->host, a->port, &hints, &all);
+	int ret = 0, err = getaddrinfo(a->host, a->port, &hints, &all);
 
 	if (err) {
 		report("listen %s: %s", a->host, gai_strerror(err));
 		return -EINVAL;
 	}
-	for (one = all; one; one = one->ai_next) {
-		if (d->nr_sockets == LISTEN_MAX)
-			break;
-		fd = socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			    one->ai_protocol);
-		if (fd < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		if (one->ai_family == AF_INET6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-		if (bind(fd, one->ai_addr, one->ai_addrlen) || listen(fd, 64)) {
-			err = errno;
-			close(fd);
-			continue;
-		}
-		d->sockets[d->nr_sockets++] = (struct pollfd) { .fd = fd, .events = POLLIN };
-		err = 0;
-		break;
-	}
+	for (one = all; one && !ret; one = one->ai_next)
+		ret = listen_on(d, one);
 	freeaddrinfo(all);
-	if (err || !one) {
-		report("listen %s port %s: %s", a->host, a->port, strerror(err));
-		return -EADDRNOTAVAIL;
-	}
-	return 0;
+	if (ret)
+		report("listen %s port %s: %s", a->host, a->port, strerror(-ret));
+	return ret;
 }
 
 static int listen_at_all(struct daemon *d)
@@ -157,6 +165,15 @@ static unsigned int count_from(const struct daemon *d, const char *address)
 	return n;
 }
 
+static unsigned int *rate_of(struct daemon *d, const char *address)
+{
+	unsigned int hash = 5381;
+
+	while (*address)
+		hash = hash * 33 + (unsigned char)*address++;
+	return &d->rates[hash % RATES];
+}
+
 /* Why a connection is not served, NULL: it is */
 static const char *is_too_much(struct daemon *d, const char *address)
 {
@@ -164,24 +181,17 @@ static const char *is_too_much(struct daemon *d, const char *address)
 
 	if (now - d->minute >= 60000) {
 		d->minute = now;
-		d->in_minute = 0;
+		memset(d->rates, 0, sizeof(d->rates));
 		d->told = false;
 	}
-	if (d->in_minute >= d->conf.max_per_minute)
+	if (*rate_of(d, address) >= d->conf.max_per_minute)
 		return "max-per-minute";
+	++*rate_of(d, address);
 	if (!find_client(d, 0))
 		return "max-sessions";
 	if (count_from(d, address) >= d->conf.max_per_host)
 		return "max-per-host";
 	return NULL;
-}
-
-/* The other end may be silent for long while it is written to */
-static void set_keepalive(int fd)
-{
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 static void serve(struct daemon *d, int fd, const char *address)
@@ -202,8 +212,18 @@ static void serve(struct daemon *d, int fd, const char *address)
 	if (pid > 0) {
 		client->pid = pid;
 		snprintf(client->address, sizeof(client->address), "%s", address);
-		d->in_minute++;
 	}
+}
+
+/* Who has an address of IPv6 has all of its network, too */
+static void print_address(struct sockaddr_storage *addr, socklen_t len, char *text, size_t size)
+{
+	struct sockaddr_in6 *in6 = (void *)addr;
+
+	if (addr->ss_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr))
+		memset(&in6->sin6_addr.s6_addr[8], 0, 8);
+	if (getnameinfo((void *)addr, len, text, size, NULL, 0, NI_NUMERICHOST))
+		snprintf(text, size, "?");
 }
 
 static void take_connection(struct daemon *d, int socket)
@@ -216,15 +236,14 @@ static void take_connection(struct daemon *d, int socket)
 
 	if (fd < 0)
 		return;
-	if (getnameinfo((void *)&addr, len, address, sizeof(address), NULL, 0, NI_NUMERICHOST))
-		snprintf(address, sizeof(address), "?");
+	print_address(&addr, len, address, sizeof(address));
 	too_much = is_too_much(d, address);
 	if (too_much) {
 		if (!d->told)
 			report("%s: not served: %s is reached", address, too_much);
 		d->told = true;
 	} else {
-		set_keepalive(fd);
+		link_keep_alive(fd);
 		serve(d, fd, address);
 	}
 	close(fd);
@@ -259,6 +278,7 @@ static int start(struct daemon *d)
 		report("this kernel has no ghost; boot one that is built with CONFIG_GHOST=y");
 		return -EOPNOTSUPP;
 	}
+	tls_load();
 	ret = tls_open(&d->tls, &d->conf.files, why, sizeof(why));
 	if (ret && !d->conf.insecure) {
 		report("%s", why);
@@ -303,6 +323,8 @@ int main(int argc, char **argv)
 	bool test = false;
 	int opt;
 
+	fill_standard_fds();
+	umask(022);
 	while ((opt = getopt_long(argc, argv, "c:t", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

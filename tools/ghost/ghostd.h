@@ -11,10 +11,11 @@
 #include "request.h"
 #include "tls.h"
 
-#define IDENTITY_MAX	256
+#define IDENTITY_MAX	128
 #define WHY_MAX		1024
+#define OWNER_MAX	(IDENTITY_MAX + REQUEST_USER_MAX + 1)
 
-/* The identity of who comes without TLS, from this machine */
+/* What rules call who comes without TLS, from this machine; no certificate has this name */
 #define IDENTITY_NONE	"insecure"
 
 /* A line to standard error, where systemd or whoever started the daemon keeps it */
@@ -45,7 +46,7 @@ struct allow {
  * @insecure: without TLS, too, for who is on this machine
  * @max_sessions: at once
  * @max_per_host: of them from one address
- * @max_per_minute: new ones
+ * @max_per_minute: new ones, from one address
  * @max_bytes: of an image; 0: as many as come
  * @patience_ms: how long a client may be silent in an import
  */
@@ -74,25 +75,42 @@ void session(const struct conf *conf, struct tls *tls, int fd, const char *addre
 
 /* ghostd-record.c: what has become of imports, by the name of the process at its source */
 
-enum outcome { OUTCOME_NONE, OUTCOME_BEGUN, OUTCOME_RUNS, OUTCOME_PENDING };
+enum outcome { OUTCOME_UNKNOWN, OUTCOME_NONE, OUTCOME_RUNS, OUTCOME_PENDING };
 
-/* From here to record_end() others see OUTCOME_PENDING. A descriptor or a negative errno. */
-int record_begin(const struct conf *conf, const char *process);
+/*
+ * From here to record_end() others see OUTCOME_PENDING, and if that is never called
+ * OUTCOME_UNKNOWN. @owner: who sends it, and whose it is. A descriptor or a negative errno;
+ * -EEXIST: it has come before, and perhaps runs.
+ */
+int record_begin(const struct conf *conf, const char *owner, const char *process);
 
-/* @pid: of the copy, 0: there is none */
+/* @pid: of the copy, 0: there is none, and will be none */
 void record_end(int record, pid_t pid);
 
-/* A process that ends before record_end() leaves OUTCOME_BEGUN: it is not known. */
-enum outcome record_find(const struct conf *conf, const char *process, pid_t *pid);
+enum outcome record_find(const struct conf *conf, const char *owner, const char *process,
+			 pid_t *pid);
 
-/* Forget what is older than a week. */
+/* Forget what is old and of no use any more. */
 void record_sweep(const struct conf *conf);
 
 /* ghostd-import.c */
 
-/* Make the process, and be its parent. Tells on @result; ends with the process. */
+/* A user of this machine */
+struct user {
+	char name[REQUEST_USER_MAX];
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * Make the process, and be its parent. Tells on @result; ends with the process. IMPORT_CANCEL
+ * ends it as long as the process could not run yet.
+ */
 __noreturn
-void import_and_serve(const struct conf *conf, const struct request *request, int fd, int result);
+void import_and_serve(const struct conf *conf, const struct request *request,
+		      const struct user *user, int fd, int result);
+
+#define IMPORT_CANCEL	SIGUSR1
 
 /* What stands on @result: the id of the process, or an error and why */
 struct import_result {

@@ -8,7 +8,8 @@
 
 #include "libghost-internal.h"
 
-#define RESTART_FLAGS	(GHOST_RESTART_KEEP_PID | GHOST_RESTART_PAUSED)
+#define RESTART_FLAGS \
+	(GHOST_RESTART_KEEP_PID | GHOST_RESTART_PAUSED | GHOST_RESTART_DROP_CAPS)
 
 static int get_opts(struct ghost_restart_opts *o, const struct ghost_restart_opts *opts)
 {
@@ -47,6 +48,8 @@ static pid_t do_import(const struct ghost_restart_opts *o, __u32 backend,
 		args.flags |= GHOST_IMPORT_KEEP_PID;
 	if (o->flags & GHOST_RESTART_PAUSED)
 		args.flags |= GHOST_IMPORT_STOPPED;
+	if (o->flags & GHOST_RESTART_DROP_CAPS)
+		args.flags |= GHOST_IMPORT_DROP_CAPS;
 	map = calloc(o->nr_fds + 1, sizeof(*map));
 	if (!map)
 		return -ENOMEM;

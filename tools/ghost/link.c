@@ -26,6 +26,8 @@ bool is_name(const char *text, const char *more)
 	return c != text;
 }
 
+#define LINGER_MS	5000
+
 struct header {
 	uint32_t type;
 	uint32_t len;
@@ -148,6 +150,20 @@ int link_receive(int fd, struct link_message *m, int timeout_ms)
 	return ret;
 }
 
+void link_linger(int fd)
+{
+	long long end = now_ms() + LINGER_MS;
+	char buf[4096];
+	ssize_t n;
+
+	shutdown(fd, SHUT_WR);
+	do {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return;
+	} while (n && now_ms() < end && (n > 0 || !wait_for(fd, POLLIN, end)));
+}
+
 uint32_t link_word(const struct link_message *m, unsigned int n)
 {
 	uint32_t word;
@@ -204,9 +220,29 @@ int link_connect(const char *host, const char *port, char *why, size_t size)
 		fd = -1;
 	}
 	freeaddrinfo(all);
-	if (fd < 0)
+	if (fd >= 0)
+		link_keep_alive(fd);
+	else
 		snprintf(why, size, "%s port %s: %s", host, port, strerror(-ret));
 	return fd < 0 ? ret : fd;
+}
+
+void link_keep_alive(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 5 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, LINK_TIMEOUT_MS },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			   sizeof(options[i].value));
 }
 
 static bool is_loopback(const struct sockaddr_storage *addr)

@@ -45,6 +45,12 @@ int link_send_text(int fd, uint32_t type, const char *text);
 /* -ENODATA: the connection was closed; -ETIMEDOUT; -EPROTO: not of this protocol */
 int link_receive(int fd, struct link_message *m, int timeout_ms);
 
+/*
+ * What was said last is heard: wait for the other end to close its own, but not for long. If a
+ * socket is closed with bytes in it that were not read, the other end may lose what it has.
+ */
+void link_linger(int fd);
+
 /* Word @n of a message, in this machine's byte order; 0 if it is shorter. */
 uint32_t link_word(const struct link_message *m, unsigned int n);
 
@@ -53,6 +59,9 @@ bool link_split(char *text, const char **host, const char **port);
 
 /* Connect. Returns the socket, or a negative errno and a text that says why. */
 int link_connect(const char *host, const char *port, char *why, size_t size);
+
+/* Notice that the other end is gone, though neither has anything to say. */
+void link_keep_alive(int fd);
 
 /* Are both ends of a connection on this machine? */
 bool link_is_local(int fd);

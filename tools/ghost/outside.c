@@ -33,6 +33,15 @@ int outside_option(const struct command *cmd, struct outside *outside, const cha
 	return add(outside, fd) ? 0 : EXIT_OSERR;
 }
 
+void outside_copy(struct outside *outside, const struct outside *from)
+{
+	unsigned int i;
+
+	outside->n = 0;
+	for (i = 0; i < from->n; i++)
+		add(outside, from->fds[i]);
+}
+
 void outside_default(struct outside *outside, pid_t pid)
 {
 	int i, fds[3], n = ghost_outside_fds(pid, fds);

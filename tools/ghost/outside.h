@@ -15,6 +15,9 @@ struct outside {
 /* The argument of --outside. 0 or an exit code. */
 int outside_option(const struct command *cmd, struct outside *outside, const char *arg);
 
+/* Begin anew with those of another one. */
+void outside_copy(struct outside *outside, const struct outside *from);
+
 /* Add the standard descriptors that are outside. If they cannot be seen, nothing. */
 void outside_default(struct outside *outside, pid_t pid);
 

@@ -84,7 +84,7 @@ static int find_user(struct request *r, pid_t pid, char *why, size_t size)
 	uid = strtoul(line, NULL, 10);
 	pw = getpwuid(uid);
 	if (!pw || strlen(pw->pw_name) >= sizeof(r->user))
-		return say(why, size, -EINVAL, "process %d: user %u has no name", pid, uid);
+		return say(why, size, -ENOENT, "process %d: user %u has no name", pid, uid);
 	memcpy(r->user, pw->pw_name, strlen(pw->pw_name) + 1);
 	return 0;
 }
@@ -156,7 +156,7 @@ static int add_outside(struct request *r, pid_t pid, const struct outside *outsi
 	char path[64], line[64];
 
 	if (r->nr_outside == REQUEST_OUTSIDE_MAX)
-		return -E2BIG;
+		return -EOPNOTSUPP;
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
 	if (!read_line(path, "flags:", line, sizeof(line)) || !*line)
 		return -EBADF;
@@ -186,7 +186,7 @@ int process_request(struct request *r, pid_t pid, const struct outside *outside,
 		ret = add_outside(r, pid, outside, outside->fds[i]);
 		if (ret)
 			say(why, size, ret, "fd %d: %s", outside->fds[i],
-			    ret == -E2BIG ? "too many lie outside" : strerror(-ret));
+			    ret == -EOPNOTSUPP ? "too many lie outside" : strerror(-ret));
 	}
 	return ret;
 }

@@ -98,7 +98,7 @@ static int secure(struct remote *r, int fd, char *why)
 	if (r->insecure) {
 		if (link_is_local(fd))
 			return 0;
-		return say(why, -EPERM, "%s: --insecure is only for this machine", r->host);
+		return say(why, -EINVAL, "%s: --insecure is only for this machine", r->host);
 	}
 	find_files(r);
 	ret = tls_open(&tls, &r->files, why, REPORT_SIZE);
@@ -106,6 +106,14 @@ static int secure(struct remote *r, int fd, char *why)
 		ret = tls_start(tls, fd, r->host, identity, sizeof(identity), why, REPORT_SIZE);
 	tls_close(tls);
 	return ret;
+}
+
+/* What is to be shown on a terminal must not be for the terminal */
+static void clean(unsigned char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text == 0x7f)
+			*text = ' ';
 }
 
 static int hear_answer(int fd, const char *host, char *answer, size_t size)
@@ -118,6 +126,7 @@ static int hear_answer(int fd, const char *host, char *answer, size_t size)
 	if (ret)
 		return say(answer, ret == -ENODATA ? -ECONNRESET : ret,
 			   "%s: closed the connection; its log may say why", host);
+	clean(m.data);
 	if (m.type == LINK_ANSWER && !strncmp((char *)m.data, "refused ", 8))
 		return say(answer, -EACCES, "%s: %s", host, m.data + 8);
 	if (m.type != LINK_ANSWER || strncmp((char *)m.data, "ok", 2))

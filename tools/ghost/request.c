@@ -40,7 +40,7 @@ int request_print(const struct request *r, char *text, size_t size)
 			accesses[r->outside[i].access], r->outside[i].same,
 			r->outside[i].terminal ? " terminal" : "");
 	bad = fflush(f) | ferror(f);
-	return fclose(f) || bad ? -E2BIG : 0;
+	return fclose(f) || bad ? -EOPNOTSUPP : 0;
 }
 
 bool outside_is_read(const struct outside_fd *o)

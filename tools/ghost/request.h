@@ -51,7 +51,7 @@ struct request {
 	unsigned int nr_outside;
 };
 
-/* As the text of a LINK_REQUEST. 0 or -E2BIG. */
+/* As the text of a LINK_REQUEST. 0 or -EOPNOTSUPP. */
 int request_print(const struct request *r, char *text, size_t size);
 
 /* And back; @text is changed. 0 or -EPROTO and what is wrong with it. */

@@ -24,6 +24,7 @@ struct stay {
 	int code, status;		/* how it has ended */
 	bool raw;			/* the terminal, which was like this: */
 	struct termios termios;
+	sigset_t mask;			/* of signals, as it was */
 };
 
 int send_stdio(const struct command *cmd, struct send *s, const char *arg)
@@ -56,6 +57,7 @@ void send_close(struct send *s)
 {
 	remote_close(&s->remote);
 	free(s->outside.fds);
+	free(s->wanted.fds);
 }
 
 static unsigned long long measure(void *arg)
@@ -78,6 +80,8 @@ static int export(struct send *s, pid_t pid, int fd)
 	if (!s->quiet)
 		progress = progress_start(s->task == TASK_MIGRATE ? "migrate" : "dup",
 					  process_size(pid), measure, (void *)(long)fd);
+	/* A signal ends it before GO, and not after: then it is to be said what has become of it */
+	stand_in_prepare();
 	ret = ghost_checkpoint_socket(pid, fd, &s->opts);
 	progress_end(progress);
 	return ret;
@@ -96,10 +100,10 @@ static int on_message(const struct link_message *m, void *arg)
 
 static void send_window(struct stay *stay)
 {
-	struct winsize size;
+	struct winsize size = { };
 
-	if (!ioctl(STDIN_FILENO, TIOCGWINSZ, &size))
-		link_send_words(stay->link, LINK_WINDOW, size.ws_row, size.ws_col);
+	ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+	link_send_words(stay->link, LINK_WINDOW, size.ws_row, size.ws_col);
 }
 
 static int on_signal(void *arg)
@@ -117,7 +121,7 @@ static int on_signal(void *arg)
 }
 
 /* Signals that the program is to get, and not this process */
-static int catch_signals(void)
+static int catch_signals(sigset_t *old)
 {
 	static const int signals[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
@@ -128,7 +132,7 @@ static int catch_signals(void)
 	sigemptyset(&set);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, old);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -153,21 +157,27 @@ static int stay_connected(struct send *s, int link)
 
 	if (!f)
 		return -ENOMEM;
-	stay.signals = catch_signals();
-	forward_from(f, STDIN_FILENO, STDIN_FILENO);
+	stay.signals = catch_signals(&stay.mask);
+	/* The other end learns that somebody is here, and what came meanwhile */
+	send_window(&stay);
+	if (stand_in_early())
+		link_send_words(link, LINK_SIGNAL, stand_in_early(), 0);
+	forward_from(f, STDIN_FILENO, STDIN_FILENO, false);
 	forward_to(f, STDOUT_FILENO, STDOUT_FILENO, false);
 	forward_to(f, STDERR_FILENO, STDERR_FILENO, false);
 	forward_watch(f, stay.signals, on_signal, &stay);
 	make_raw(&stay);
 	ret = forward_run(f);
+	if (stay.raw)
+		tcsetattr(STDIN_FILENO, TCSANOW, &stay.termios);
+	stand_in_release();
+	sigprocmask(SIG_SETMASK, &stay.mask, NULL);
 	if (ret == 1)
 		forward_write_rest(f);
-	if (stay.raw)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &stay.termios);
 	forward_free(f);
 	if (ret == 1)
 		end_as(stay.code, stay.status);
-	message("process %llu: still runs on %s, but the connection is lost: %s",
+	message("process %llu on %s: the connection to its standard descriptors is lost: %s",
 		(unsigned long long)s->stats.pid, s->remote.host,
 		ret == -ENODATA ? "it was closed" : strerror(-ret));
 	return EXIT_IOERR;
@@ -186,10 +196,11 @@ static void set_window(struct request *r)
 int send_process(struct send *s, pid_t pid)
 {
 	struct request *r = &s->request;
-	int fd = -1, ret;
+	int fd = -1, ret, code;
 
 	r->what = s->task == TASK_MIGRATE ? REQUEST_MIGRATE : REQUEST_DUPLICATE;
 	r->nr_outside = 0;
+	outside_copy(&s->outside, &s->wanted);
 	outside_default(&s->outside, pid);
 	set_window(r);
 	ret = process_request(r, pid, &s->outside, s->report, sizeof(s->report));
@@ -200,7 +211,12 @@ int send_process(struct send *s, pid_t pid)
 	if (ret) {
 		if (fd >= 0)
 			close(fd);
-		return send_failed(s, pid, ret);
+		code = send_failed(s, pid, ret);
+		if (code == EXIT_HELD)
+			message("until 'ghost migrate --resolve %d %s' it neither runs nor ends",
+				pid, s->remote.host);
+		stand_in_abandon();
+		return code;
 	}
 	if (s->verbose)
 		print_stats(pid, &s->stats);
@@ -210,5 +226,6 @@ int send_process(struct send *s, pid_t pid)
 		message("process %d: runs on %s as %llu", pid, s->remote.host,
 			(unsigned long long)s->stats.pid);
 	close(fd);
+	stand_in_abandon();	/* it was too late to keep this one here */
 	return ret;
 }

@@ -13,9 +13,10 @@
 
 /**
  * struct send - how and where to send processes
- * @task: TASK_MIGRATE: the process moves; TASK_DUP: there are two then
+ * @task: TASK_MIGRATE: the process moves; TASK_DUP: there are two then; TASK_RESOLVE: neither
  * @remote: where to
- * @outside: descriptors of the process that stay here
+ * @wanted: descriptors of --outside, of each process
+ * @outside: those of the one process that stay here
  * @opts: for libghost
  * @request: for ghostd
  * @quiet: no progress
@@ -26,6 +27,7 @@
 struct send {
 	enum task task;
 	struct remote remote;
+	struct outside wanted;
 	struct outside outside;
 	struct ghost_checkpoint_opts opts;
 	struct request request;

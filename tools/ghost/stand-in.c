@@ -67,9 +67,23 @@ static void suffer(int sig)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+void stand_in_release(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ending_signals); i++)
+		if (!is_ignored(ending_signals[i]))
+			signal(ending_signals[i], SIG_DFL);
+}
+
+int stand_in_early(void)
+{
+	return __atomic_load_n(&early, __ATOMIC_RELAXED);
+}
+
 void stand_in_abandon(void)
 {
-	int sig = __atomic_load_n(&early, __ATOMIC_RELAXED);
+	int sig = stand_in_early();
 
 	if (sig)
 		suffer(sig);

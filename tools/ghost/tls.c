@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <linux/tls.h>
@@ -43,6 +44,17 @@ static int say(char *why, size_t size, int err, const char *fmt, ...)
 	vsnprintf(why, size, fmt, ap);
 	va_end(ap);
 	return err;
+}
+
+void tls_load(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* It is found before it is said that there is no connection */
+	if (fd >= 0) {
+		setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls"));
+		close(fd);
+	}
 }
 
 int tls_open(struct tls **tls, const struct tls_files *files, char *why, size_t size)
@@ -178,8 +190,9 @@ static bool name_of(gnutls_x509_crt_t crt, char *name, size_t size)
 	if (alt_name(crt, GNUTLS_SAN_RFC822NAME, name, size) ||
 	    alt_name(crt, GNUTLS_SAN_DNSNAME, name, size))
 		return true;
+	/* Nobody may have looked whether it is his; so it is none that looks like one of those */
 	return !gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) &&
-	       len < size && strlen(name) == len;
+	       len < size && strlen(name) == len && is_name(name, "_-");
 }
 
 static int find_identity(gnutls_session_t session, char *identity, size_t size)
@@ -280,7 +293,8 @@ int tls_start(struct tls *tls, int fd, const char *host, char *identity, size_t 
 	if (ret)
 		goto out;
 	trust = verify(session, host, why, size);
-	if (!trust && find_identity(session, identity, identity_size))
+	/* The one who connects knows whom he has asked for */
+	if (!trust && !host && find_identity(session, identity, identity_size))
 		trust = say(why, size, -EACCES, "certificate: no name in it");
 	/* The one who connects need not explain himself */
 	ret = trust && host ? trust : give_to_kernel(session, fd, why, size);

@@ -146,8 +146,10 @@ struct ghost_export_stats {
 /* Flags of ghost_import(2) */
 #define GHOST_IMPORT_KEEP_PID		(1ULL << 0) /* the ids of before */
 #define GHOST_IMPORT_STOPPED		(1ULL << 1) /* leave it stopped as by SIGSTOP */
+#define GHOST_IMPORT_DROP_CAPS		(1ULL << 2) /* the process gets none of the caller's */
 
-#define GHOST_IMPORT_FLAGS		(GHOST_IMPORT_KEEP_PID | GHOST_IMPORT_STOPPED)
+#define GHOST_IMPORT_FLAGS		(GHOST_IMPORT_KEEP_PID | GHOST_IMPORT_STOPPED | \
+					 GHOST_IMPORT_DROP_CAPS)
 
 /**
  * struct ghost_import_args - arguments of ghost_import(2)

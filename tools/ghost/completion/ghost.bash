@@ -3,19 +3,37 @@
 
 _ghost()
 {
-	local cur=$2 prev=$3 cmd=${COMP_WORDS[1]-} words
+	local cur=$2 prev=$3 cmd=${COMP_WORDS[1]-} words word=${COMP_WORDS[COMP_CWORD]-}
+	local tls="--certificate --key --authority --insecure"
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		words="checkpoint restart check show help --help --version"
+		words="checkpoint restart migrate dup check show help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
+	# --option=VALUE is three words
+	if [ "$prev" = = ]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+		word="="
+	fi
+	case $cmd:$prev$word in
+	migrate:--resolve=)
+		mapfile -t COMPREPLY < <(compgen -W "here there" -- "$cur")
+		return ;;
+	esac
 	case $cmd:$prev in
-	*:-o|*:--output|restart:--fd)
+	*:-o|*:--output|restart:--fd|*:--certificate|*:--key|*:--authority)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
-	*:--timeout|*:--outside)
+	*:--stdio)
+		mapfile -t COMPREPLY < <(compgen -W "forward null /" -- "$cur")
+		[[ $cur != /* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	dup:--to)
+		mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+		return ;;
+	*:--timeout|*:--outside|migrate:--patience|dup:-n|dup:--number)
 		return ;;
 	esac
 	case $cmd in
@@ -23,12 +41,17 @@ _ghost()
 		words="--output --kill --stop --run --sync --timeout --outside --quiet --verbose --help" ;;
 	restart)
 		words="--detach --pid --stopped --fd --quiet --help" ;;
+	migrate)
+		words="--stdio --resolve --resolve=here --resolve=there --timeout --patience --outside"
+		words+=" --quiet --verbose --help $tls" ;;
+	dup)
+		words="--number --to --stdio --timeout --outside --quiet --verbose --help $tls" ;;
 	check)
 		words="--json --outside --help" ;;
 	show)
 		words="--json --pages --help" ;;
 	help)
-		words="checkpoint restart check show" ;;
+		words="checkpoint restart migrate dup check show" ;;
 	*)
 		return ;;
 	esac
@@ -37,6 +60,8 @@ _ghost()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur") ;;
 	restart:*|show:*)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	migrate:[!0-9]*)
+		mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
 	*)
 		mapfile -t COMPREPLY < <(cd /proc && compgen -G "${cur}[0-9]*") ;;
 	esac

@@ -5,6 +5,7 @@
 #
 #	demo.sh first DIR		take them out, put them back from memory and disk
 #	demo.sh after-reboot DIR	put them back from the images that "first" left in DIR
+#	demo.sh migrate DIR		let them go to another machine (see scripts/guest-pair)
 #
 # DIR is on a disk that survives the reboot. Two programs: Modified Gram-Schmidt (mgs.c) of
 # different sizes, and python3 with a program that knows nothing of all this. All results must be
@@ -143,12 +144,8 @@ restart()
 	done
 }
 
-first()
+write_primes()
 {
-	local n row format table=()
-	rm -rf "${dir:?}"/*.img
-	# On the disk that stays: an image remembers which files it needs
-	cp "$here/mgs" . || die "there is no mgs"
 	cat > primes.py <<- 'END'
 		# Nothing here knows that it will be interrupted.
 		import hashlib
@@ -165,7 +162,15 @@ first()
 		    n += 1
 		print("sha256 of all:", digest.hexdigest())
 	END
+}
 
+first()
+{
+	local n row format table=()
+	rm -rf "${dir:?}"/*.img
+	# On the disk that stays: an image remembers which files it needs
+	cp "$here/mgs" . || die "there is no mgs"
+	write_primes
 	for n in $sizes; do
 		say "Modified Gram-Schmidt, $n x $n"
 		demonstrate "mgs-$n" ./mgs "$n"
@@ -191,6 +196,59 @@ first()
 	echo "image on stable storage. Import time: until the copy was there; the image was cached."
 }
 
+# move NAME COMMAND...: to the other machine in the middle of its work; sets row
+move()
+{
+	local name=$1 line rss stop total bytes us
+	shift
+	reference "$name" "$@"
+	start "$name" "$@"
+	sleep "$(printf '%d.%03d' $((took / 3 / 1000)) $((took / 3 % 1000)))"
+	rss=$(rss_kb $pid)
+	# Its standard output becomes that of this command, which ends when it ends there
+	"$ghost" migrate -v --stdio forward $pid $peer < /dev/null > "$name.there" 2> "$name.say" ||
+		die "$name cannot go to the other machine: $(cat "$name.say")"
+	wait $cat
+	cat "$name.out" "$name.there" > "$name.whole"
+	compare "$name.ref" "$name.whole" "on this machine and then on the other"
+	# ... T threads, P pages, B bytes, stopped for S.SSS ms of E.EEE ms
+	line=$(sed -n 's/.*, \([0-9]*\) bytes, stopped for \([0-9.]*\) ms of \([0-9.]*\) ms$/\1 \2 \3/p' \
+		"$name.say" | tr -d .)
+	read -r bytes stop total <<< "$line"
+	[ -n "$total" ] || die "what it cost is not in: $(cat "$name.say")"
+	read -r _ us < <("$here/wire" send $peer 4501 "$bytes") || die "no plain stream"
+	row="${rss:--} $((bytes / 1024)) $((10#$stop)) $((10#$total)) $us"
+}
+
+migrate()
+{
+	local n row format table=()
+	. "$here/pair-lib.sh"
+	write_primes
+	begin_pair "$here/mgs" "$dir/primes.py" || die "the other machine is not there"
+	there "cd $here && (setsid ./wire sink 4501 > /dev/null 2>&1 < /dev/null &)"
+	for n in $sizes; do
+		say "Modified Gram-Schmidt, $n x $n, goes to another machine"
+		move "mgs-$n" ./mgs "$n"
+		table+=("mgs $n $row")
+	done
+	say "python3 primes.py goes to another machine"
+	move python "$python" primes.py
+	table+=("python - $row")
+
+	say "What it cost, through TLS, beside a plain TCP stream of as many bytes"
+	format='%-7s  %6s  %8s  %8s  %10s  %10s  %10s\n'
+	# shellcheck disable=SC2059
+	printf "$format" program matrix resident image downtime total stream
+	# shellcheck disable=SC2059
+	printf "$format" "" size KB KB us us us
+	for row in "${table[@]}"; do
+		# shellcheck disable=SC2059,SC2086
+		printf "$format" $row
+	done
+	end_pair
+}
+
 after_reboot()
 {
 	local img
@@ -201,12 +259,13 @@ after_reboot()
 	done
 }
 
-[ -n "$dir" ] && mkdir -p "$dir" && cd "$dir" || die "usage: $0 first|after-reboot DIR"
+[ -n "$dir" ] && mkdir -p "$dir" && cd "$dir" || die "usage: $0 first|after-reboot|migrate DIR"
 [ -x "$ghost" ] || die "no ghost command (tools/ghost); set GHOST to it"
 case $phase in
 first)		first ;;
 after-reboot)	after_reboot ;;
-*)		die "usage: $0 first|after-reboot DIR" ;;
+migrate)	migrate ;;
+*)		die "usage: $0 first|after-reboot|migrate DIR" ;;
 esac
 echo
 [ $wrong = 0 ] || die "$wrong of $results results differ"

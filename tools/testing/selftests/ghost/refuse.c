@@ -1705,6 +1705,28 @@ TEST_F(changed, file_that_is_read_must_be_the_same_and_not_shorter)
 	EXPECT_STALE(self->path);
 }
 
+/* On another machine it is another file */
+static bool replace_by_copy(const char *path)
+{
+	char command[600];
+
+	snprintf(command, sizeof(command), "cp -p '%s' '%s.copy' && mv '%s.copy' '%s'", path, path,
+		 path, path);
+	return !system(command);
+}
+
+TEST_F(changed, copies_that_keep_the_times_are_as_good)
+{
+	struct target_options o = { .exe = self->path, .arg = self->path };
+
+	ASSERT_TRUE(copy_self(self->path));
+	ASSERT_EQ(0, target_start(&self->t, "reads_a_file", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	ASSERT_TRUE(replace_by_copy(self->path));
+	EXPECT_GOOD();
+}
+
 TARGET(writes_a_file)
 {
 	seven(open(arg, O_RDWR));

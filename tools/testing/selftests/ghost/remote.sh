@@ -162,7 +162,9 @@ much_output_is_not_lost()
 	local job=$!
 	exec 9> in.2
 	until_true gone "$p" && echo go >&9 && wait $job && exec 9>&- &&
-		[ "$(wc -l < out.2)" = 100000 ] && [ "$(tail -n 1 out.2)" = "line 99999" ]
+		[ "$(wc -l < out.2)" = 100000 ] && [ "$(tail -n 1 out.2)" = "line 99999" ] && return
+	note "$(wc -l < out.2) lines, the last is '$(tail -n 1 out.2)'"
+	return 1
 }
 
 has_a_terminal()
@@ -352,18 +354,26 @@ name_of()
 		cut -d' ' -f20)"
 }
 
+# record VALUE: what the daemon knows of process $p: -1: nothing, 0: there is no copy, or its id
+record()
+{
+	local folder=$state/ghost-a@localhost:ghost-a
+	mkdir -p -m 755 "$state" && mkdir -p -m 755 "$folder" &&
+		printf '%-63s\n' "$(cat /proc/sys/kernel/random/boot_id) $1" > "$folder/$(name_of "$p")"
+}
+
 what_is_held_can_be_resolved()
 {
 	start_daemon "allow ghost-a@localhost ghost-a" && start_users_sum && hold_it &&
-		as a 0 migrate --resolve "$p" localhost && said "it runs on here" &&
+		record 0 && as a 0 migrate --resolve "$p" localhost && said "it runs on here" &&
 		until_true has out 4 &&
-		as a 64 migrate --resolve "$p" localhost && said "is not held"
+		as a 64 migrate --resolve "$p" localhost && said "it is not held"
 }
 
 what_runs_there_is_ended_here()
 {
 	start_daemon "allow ghost-a@localhost ghost-a" && start_users_sum && hold_it &&
-		echo 4711 > "$state/$(name_of "$p")" &&
+		record 4711 && as a 77 migrate "$p" localhost && said "has come before" &&
 		as a 0 migrate --resolve "$p" localhost && said "runs on localhost as 4711" &&
 		until_true gone "$p"
 }
@@ -371,9 +381,52 @@ what_runs_there_is_ended_here()
 what_is_not_known_stays_held()
 {
 	start_daemon "allow ghost-a@localhost ghost-a" && start_users_sum && hold_it &&
-		echo begun > "$state/$(name_of "$p")" &&
 		as a 76 migrate --resolve "$p" localhost && said "does not know either" &&
-		! has out 4 && kill -KILL "$p" && until_true gone "$p"
+		record -1 && as a 76 migrate --resolve "$p" localhost &&
+		said "does not know either" && ! has out 4 &&
+		as a 0 migrate --resolve=here "$p" localhost && until_true has out 4
+}
+
+a_known_end_needs_no_answer()
+{
+	start_users_sum && hold_it && as a 0 migrate --resolve=there "$p" localhost &&
+		until_true gone "$p"
+}
+
+moves_again_after_a_failure()
+{
+	start_daemon "allow ghost-a@localhost ghost-a" "max-size 1M" && start_users_sum 60 &&
+		! as a 0 migrate "$p" localhost > /dev/null && until_true logged "larger than" &&
+		start_daemon "allow ghost-a@localhost ghost-a" && as a 0 migrate "$p" localhost &&
+		until_true gone "$p" && kill -KILL "$(copy)"
+}
+
+capabilities_of_the_daemon_are_not_had()
+{
+	start_daemon "allow ghost-a@localhost ghost-a" || return 1
+	mkfifo in
+	install -m 666 /dev/null pid
+	setpriv --reuid ghost-a --regid ghost-a --init-groups --inh-caps +checkpoint_restore \
+		--ambient-caps +checkpoint_restore $python sum.py pid < in 2>&1 | cat > out &
+	exec 8> in
+	until_true has out ready && p=$(cat pid) && ! as a 0 migrate "$p" localhost > /dev/null &&
+		said "capabilities: exceed the importer's" && ask 4 && until_true has out 4
+}
+
+each_has_its_own_files()
+{
+	local q c
+	start_daemon "allow ghost-a@localhost ghost-a" && start_users_sum 60 || return 1
+	install -m 666 /dev/null pid.2
+	install -m 666 /dev/null said
+	runuser -u ghost-a -- $python sum.py pid.2 60 < /dev/null > said 2>&1 8>&- &
+	until_true has said ready && q=$(cat pid.2) && as a 0 migrate "$p" "$q" localhost &&
+		until_true gone "$p" && until_true gone "$q" && c=$(copy) &&
+		[ "$(readlink "/proc/$c/fd/1")" = "$dir/said" ]
+	local ret=$?
+	# shellcheck disable=SC2046
+	kill -KILL $(sed -n 's/.* runs as \([0-9]*\)$/\1/p' log)
+	return $ret
 }
 
 copies_are_made_here()
@@ -427,6 +480,10 @@ tests=(
 	"What is held can be resolved, and runs on" what_is_held_can_be_resolved
 	"What runs at the destination is ended here" what_runs_there_is_ended_here
 	"What is not known stays held" what_is_not_known_stays_held
+	"What is known by hand needs no answer" a_known_end_needs_no_answer
+	"What could not be made can come again" moves_again_after_a_failure
+	"Capabilities of the daemon are not had" capabilities_of_the_daemon_are_not_had
+	"Each of several has its own files" each_has_its_own_files
 	"Copies are made here" copies_are_made_here
 	"Copies are made there" copies_are_made_there
 	"The configuration is checked" configuration_is_checked

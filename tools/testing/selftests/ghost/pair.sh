@@ -1,0 +1,242 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Migration between two machines, there and back. On the other one, which has the same files,
+# peer.py serves; this one is 10.77.0.1, the other 10.77.0.2. It is not run by
+# run_kselftest.sh: scripts/guest-pair boots the two.
+#
+#	GHOST_ROUNDS	migrations in a row (100)
+#	GHOST_MB	of memory that is written all the time (256)
+
+here=$(dirname "$(readlink -f "$0")")
+. "$here/cmd-lib.sh"
+
+rounds=${GHOST_ROUNDS:-100}
+megabytes=${GHOST_MB:-256}
+
+. "$here/pair-lib.sh"
+there true || { echo "1..0 # SKIP nobody serves at 10.77.0.2"; exit $ksft_skip; }
+begin_pair "$dir"/*.py "$here/mgs" || exit 1
+at_end() { end_pair; }
+
+gone_there() { ! there "kill -0 $1 2> /dev/null"; }
+has_there() { there "grep -qsx -- '$2' $work/$1"; }
+
+# to_peer PID [OPTION...], from_peer PID [OPTION...]; sets c, the copy
+to_peer() { g 0 migrate "${@:2}" "$1" $peer && c=$(copy_there); }
+from_peer()
+{
+	there "ghost migrate ${*:2} $1 10.77.0.1" > err 2>&1 && c=$(copy_here) && return
+	note "$(head -c 300 err)"
+	return 1
+}
+
+# start COMMAND...: sets p; what it says goes to "out", which it does not take along
+start()
+{
+	"$@" < /dev/null 2>&1 | cat > out &
+	p=$(pgrep -n -f -x "$*")
+	until [ -n "$p" ]; do
+		sleep 0.05
+		p=$(pgrep -n -f -x "$*")
+	done
+}
+
+gram_schmidt_goes_there()
+{
+	local size=800 begin some
+	begin=${EPOCHREALTIME/./}
+	./mgs $size > want || return 1
+	some=$(((${EPOCHREALTIME/./} - begin) / 4))
+	start ./mgs $size
+	sleep "$(printf '%d.%06d' $((some / 1000000)) $((some % 1000000)))"
+	to_peer "$p" --stdio $work/result && until_true gone "$p" && until_true gone_there "$c" &&
+		there "cat $work/result" > got && cat out got > all && cmp want all
+}
+
+# Counts by steps; each is written to a file of the machine that it runs on
+cat > count.py <<- 'END'
+	import os, sys, threading, time
+	total = [0, 0]
+	def other():
+	    while True:
+	        total[1] += 1
+	        time.sleep(0.01)
+	threading.Thread(target=other, daemon=True).start()
+	while True:
+	    total[0] += 1
+	    fd = os.open("/tmp/ghost-pair/steps", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+	    os.write(fd, b"%d %d\n" % (total[0], total[1]))
+	    os.close(fd)
+	    time.sleep(0.01)
+END
+
+stepped() { [ -e steps ] && [ "$(wc -l < steps)" -ge "$1" ]; }
+
+counts_on_without_a_loss()
+{
+	local i where=here last
+	there "rm -f $work/steps"
+	rm -f steps
+	start $python count.py
+	until_true stepped 20 || return 1
+	c=$p
+	for ((i = 0; i < rounds; i++)); do
+		if [ $where = here ]; then
+			to_peer "$c" -q && where=there || return 1
+		else
+			from_peer "$c" -q && where=here || return 1
+		fi
+	done
+	[ $where = here ] || from_peer "$c" -q || return 1
+	last=$(wc -l < steps)
+	until_true stepped $((last + 20)) && kill -KILL "$c" && there "cat $work/steps" > steps.there
+	# Every step once, on one machine or the other, and the second thread went on as well
+	cat steps steps.there | sort -n | awk -v rounds="$rounds" '
+		$1 != NR { print "# step", NR, "is", $1; bad = 1; exit }
+		{ second = $2 }
+		END { exit bad || NR < rounds || second < NR / 4 }'
+}
+
+# make_same FILE: an empty file that has the same inode number on both, as on a shared file system
+make_same()
+{
+	local make="for i in {1..100}; do : > $1.\$i; done; stat -c '%i %n' $1.*" number name
+	eval "$make" | sort > same.here
+	there "$make" | sort > same.there
+	read -r number name _ < <(join same.here same.there)
+	[ -n "$number" ] && mv "$name" "$1" &&
+		there "mv \$(find ${1%/*} -maxdepth 1 -inum $number) $1" && rm -f "$1".* && there "rm -f $1.*"
+}
+
+sqlite_goes_on()
+{
+	local db=/var/tmp/pair-db
+	make_same $db || return 1
+	mkfifo in
+	sqlite3 -init /dev/null $db < in 2>&1 | cat > out &
+	exec 8> in
+	echo "create table t(n); insert into t values (1), (2); select 'sum', sum(n) from t;" >&8
+	until_true has out "sum|3" && p=$(pgrep -n -x sqlite3) || return 1
+	base64 -w0 < $db | "$here/peer.py" $peer 4468 "base64 -d > $db" || return 1
+	mkfifo in.2
+	"$ghost" migrate --stdio forward "$p" $peer < in.2 > out.2 2> err &
+	exec 9> in.2
+	until_true gone "$p" &&
+		echo "insert into t values (39); select 'sum', sum(n) from t;" >&9 &&
+		until_true has out.2 "sum|42" && echo ".exit" >&9 && wait $! && exec 9>&- 8>&- &&
+		[ "$(sqlite3 $db 'select sum(n) from t')" = 3 ] &&
+		[ "$(there "sqlite3 $db 'select sum(n) from t'")" = 42 ]
+}
+
+# Writes all of its memory again and again; each round's words must be those of one round
+cat > writer.py <<- 'END'
+	import array, sys
+	n = int(sys.argv[1]) << 17
+	memory = array.array("Q", [0]) * n
+	block = 1 << 16
+	round = 0
+	print("ready", flush=True)
+	while True:
+	    round += 1
+	    words = array.array("Q", [round]) * block
+	    for i in range(0, n, block):
+	        memory[i:i + block] = words
+	    if sum(memory[::4099]) != round * len(memory[::4099]):
+	        print("wrong", round, flush=True)
+	        break
+	    with open("/tmp/ghost-pair/rounds", "w") as f:
+	        print(round, file=f)
+END
+
+much_memory_is_written_all_the_time()
+{
+	there "rm -f $work/rounds"
+	start $python writer.py "$megabytes"
+	until_true has out ready && until_true test -s rounds &&
+		to_peer "$p" --stdio $work/result && until_true gone "$p" &&
+		until_true there "test -s $work/rounds" &&
+		there "sleep 2; kill -0 $c && ! grep -q wrong $work/result; r=\$?; kill -KILL $c; exit \$r"
+}
+
+slow_network_is_borne()
+{
+	local ok=0
+	tc qdisc add dev pair0 root netem delay 20ms loss 2% &&
+		there "tc qdisc add dev pair0 root netem delay 20ms loss 2%" || return 1
+	rm -f steps
+	start $python count.py
+	until_true stepped 5 && to_peer "$p" -q && until_true has_there steps "[0-9]* [0-9]*" &&
+		from_peer "$c" -q && kill -KILL "$c" && ok=1
+	tc qdisc del dev pair0 root
+	there "tc qdisc del dev pair0 root"
+	[ $ok = 1 ]
+}
+
+# Where it is when the link is cut is not known beforehand: one runs, or it is held and says so
+cut_link_leaves_one()
+{
+	local i code held=0 stayed=0 moved=0
+	for i in 1 2 3 4 5 6; do
+		rm -f steps out
+		there "rm -f $work/steps"
+		start $python writer.py 32
+		until_true has out ready || return 1
+		g_any migrate --patience 2 "$p" $peer &
+		sleep "0.$((i * 12 + 10))"
+		ip link set dev pair0 down
+		wait $!
+		code=$?
+		sleep 3
+		ip link set dev pair0 up
+		ip addr add 10.77.0.1/24 dev pair0 2> /dev/null
+		until_true there true || return 1
+		case $code in
+		0)	moved=$((moved + 1)); gone "$p" || return 1 ;;
+		76)	held=$((held + 1))
+			until_true resolved || return 1 ;;
+		*)	stayed=$((stayed + 1)) ;;
+		esac
+		# Exactly one
+		until_true test "$(alive)" = 1 || { note "$(alive) live copies after exit code $code"; return 1; }
+		kill -KILL "$p" 2> /dev/null
+		there "pkill -KILL -f [w]riter.py"
+		wait 2> /dev/null
+	done
+	note "link cut: $moved moved, $held held, $stayed stayed"
+}
+
+g_any() { "$ghost" "$@" 2> err; }
+resolved() { g_any migrate --resolve "$p" $peer; }
+alive()
+{
+	local n=0
+	gone "$p" || n=1
+	there "pgrep -f [w]riter.py > /dev/null" && n=$((n + 1))
+	echo $n
+}
+
+another_kernel_is_refused()
+{
+	start $python count.py
+	until_true stepped 1 && ! "$ghost" migrate "$p" $peer 2> err && said "$1" &&
+		said "it runs on here" && ! gone "$p" && kill -KILL "$p"
+}
+
+tests=(
+	"Gram-Schmidt goes to another machine and has its result there" gram_schmidt_goes_there
+	"Threads count on without a loss, $rounds times there and back" counts_on_without_a_loss
+	"sqlite3 goes on with the database of the other machine" sqlite_goes_on
+	"$megabytes MB that are written all the time arrive whole" much_memory_is_written_all_the_time
+	"A slow network that loses packets is borne" slow_network_is_borne
+	"A link that is cut leaves exactly one copy" cut_link_leaves_one
+)
+other_kernel() { another_kernel_is_refused "destination: "; }
+[ "$(there uname -r)" = "$(uname -r)" ] ||
+	tests=("Another kernel is refused before anything stops" other_kernel)
+echo "1..$((${#tests[@]} / 2))"
+for ((nr = 0; nr < ${#tests[@]}; nr += 2)); do
+	[[ ${tests[nr]} =~ ${GHOST_ONLY-} ]] || continue
+	t "${tests[nr]}" "${tests[nr + 1]}"
+done
+exit $failed
