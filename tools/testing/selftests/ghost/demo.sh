@@ -208,6 +208,7 @@ move()
 	# Its standard output becomes that of this command, which ends when it ends there
 	"$ghost" migrate -v --stdio forward $pid $peer < /dev/null > "$name.there" 2> "$name.say" ||
 		die "$name cannot go to the other machine: $(cat "$name.say")"
+	wait $pid 2> /dev/null		# here it was killed
 	wait $cat
 	cat "$name.out" "$name.there" > "$name.whole"
 	compare "$name.ref" "$name.whole" "on this machine and then on the other"
