@@ -53,14 +53,14 @@ print(a, b.fileno(), flush=True); time.sleep(60)' > out &
 
 result_is_the_same()
 {
-	local n=1500000 p begin=${EPOCHREALTIME/./} half
+	local n=1500000 p begin=${EPOCHREALTIME/./} some
 	$python compute.py pid $n > out.1
 	was 37 $? || return 1
-	half=$(((${EPOCHREALTIME/./} - begin) / 2))
+	some=$(((${EPOCHREALTIME/./} - begin) / 4))
 	rm -f pid
 	$python compute.py pid $n | cat > out &
 	until_true test -s pid && p=$(cat pid) &&
-		sleep "$(printf '%d.%06d' $((half / 1000000)) $((half % 1000000)))" &&
+		sleep "$(printf '%d.%06d' $((some / 1000000)) $((some % 1000000)))" &&
 		g 0 checkpoint "$p" -o "$img" && wait && cmp out.1 out || return 1
 	for i in 1 2; do
 		"$ghost" restart "$img" > out.$((i + 1)) 2> err

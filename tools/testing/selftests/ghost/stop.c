@@ -1532,6 +1532,9 @@ static long time_said(struct target *t, const char *result)
 /* What a slow guest may add to 3 s of sleep */
 #define SLACK_MS	1500
 
+/* Some calls count in ticks, and begin inside of one; so does what is left of them after a stop */
+#define TICKS_MS	20
+
 TEST_F(timeout_of, three_seconds_are_three_seconds)
 {
 	struct target_options o = {
@@ -1572,14 +1575,14 @@ TEST_F(timeout_of, three_seconds_are_three_seconds)
 		}
 	}
 	ms = time_said(&self->t, variant->result);
-	EXPECT_LE(3000, ms);
+	EXPECT_LE(3000 - TICKS_MS, ms);
 	EXPECT_GT(3000 + SLACK_MS, ms);
 	ASSERT_EQ(0, target_wait(&self->t, &status));
 	EXPECT_EQ(0, status);
 	if (variant->refused)
 		return;
 	ms = time_said(&self->copy, variant->result);
-	EXPECT_LE(3000, ms);
+	EXPECT_LE(3000 - TICKS_MS, ms);
 	/* The time that it did not exist does not count */
 	EXPECT_GT(3000 + SLACK_MS + late, ms);
 	ASSERT_EQ(0, target_wait(&self->copy, &status));
@@ -1634,12 +1637,12 @@ TEST_F(timeout_of, exports_in_a_row_are_like_one)
 		TH_LOG("import: %s: %s", strerror(errno), self->img.report);
 	late = now_ms() - late;
 	ms = time_said(&self->t, variant->result);
-	EXPECT_LE(3000, ms);
+	EXPECT_LE(3000 - TICKS_MS, ms);
 	EXPECT_GT(3000 + SLACK_MS, ms);
 	ASSERT_EQ(0, target_wait(&self->t, &status));
 	EXPECT_EQ(0, status);
 	ms = time_said(&self->copy, variant->result);
-	EXPECT_LE(3000, ms);
+	EXPECT_LE(3000 - TICKS_MS, ms);
 	EXPECT_GT(3000 + SLACK_MS + late, ms);
 	ASSERT_EQ(0, target_wait(&self->copy, &status));
 	EXPECT_EQ(0, status);
@@ -1667,6 +1670,8 @@ static const struct timed_call {
 };
 
 #define LATE_MS		2000		/* when it is exported */
+#define TOO_LATE_MS	2700		/* it may have ended when it is looked at */
+#define AGAIN		10		/* begin anew so often if it is */
 #define STAGGER_MS	1000		/* what one may take to start, and to be copied */
 
 FIXTURE(timeouts)
@@ -1743,12 +1748,18 @@ static void copy_timed(struct __test_metadata *_metadata, FIXTURE_DATA(timeouts)
 
 TEST_F(timeouts, go_on_through_the_bytes_of_an_image)
 {
-	int started = 0, copied = 0, i, status;
+	int started = 0, copied = 0, again = 0, i, status;
 	int64_t next = 0;
 	long ms;
 
 	while (copied < ARRAY_SIZE(timed_calls)) {
-		if (copied < started && now_ms() >= self->of[copied].begin + LATE_MS) {
+		if (copied < started && again < AGAIN &&
+		    now_ms() >= self->of[copied].begin + TOO_LATE_MS) {
+			/* A machine that has other things to do */
+			target_end(&self->of[copied].t);
+			start_timed(_metadata, self, copied);
+			again++;
+		} else if (copied < started && now_ms() >= self->of[copied].begin + LATE_MS) {
 			copy_timed(_metadata, self, copied++);
 		} else if (started < ARRAY_SIZE(timed_calls) && now_ms() >= next) {
 			start_timed(_metadata, self, started++);
@@ -1759,12 +1770,12 @@ TEST_F(timeouts, go_on_through_the_bytes_of_an_image)
 	}
 	for (i = 0; i < ARRAY_SIZE(timed_calls); i++) {
 		ms = time_said(&self->of[i].t, timed_calls[i].result);
-		EXPECT_LE(3000, ms) TH_LOG("%s", timed_calls[i].target);
+		EXPECT_LE(3000 - TICKS_MS, ms) TH_LOG("%s", timed_calls[i].target);
 		EXPECT_GT(3000 + SLACK_MS, ms) TH_LOG("%s", timed_calls[i].target);
 		ASSERT_EQ(0, target_wait(&self->of[i].t, &status));
 		EXPECT_EQ(0, status);
 		ms = time_said(&self->of[i].copy, timed_calls[i].result);
-		EXPECT_LE(3000, ms) TH_LOG("copy: %s", timed_calls[i].target);
+		EXPECT_LE(3000 - TICKS_MS, ms) TH_LOG("copy: %s", timed_calls[i].target);
 		EXPECT_GT(3000 + SLACK_MS + self->of[i].late, ms)
 			TH_LOG("copy: %s", timed_calls[i].target);
 		ASSERT_EQ(0, target_wait(&self->of[i].copy, &status));
