@@ -197,7 +197,7 @@ static void sweep_record(int folder, const char *name)
 typedef void (*name_fn)(int folder, const char *name);
 
 /* Do something with each name in a folder, which is closed. */
-static void for_each_name(int folder, name_fn what)
+static void visit_names(int folder, name_fn what)
 {
 	struct dirent *entry;
 	DIR *dir = fdopendir(folder);
@@ -217,7 +217,7 @@ static void sweep_folder(int state, const char *name)
 	int folder = open_folder(state, name, false);
 
 	if (folder >= 0)
-		for_each_name(folder, sweep_record);
+		visit_names(folder, sweep_record);
 	unlinkat(state, name, AT_REMOVEDIR);	/* if it is empty */
 }
 
@@ -228,5 +228,5 @@ void record_sweep(const struct conf *conf)
 	if (state < 0)
 		report("%s: %s", conf->state, strerror(-state));
 	else
-		for_each_name(state, sweep_folder);
+		visit_names(state, sweep_folder);
 }

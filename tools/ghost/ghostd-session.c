@@ -81,7 +81,8 @@ static bool give_up_rights(const struct conf *conf)
 	snprintf(path, sizeof(path), "%s/.empty", conf->state);
 	if ((mkdir(path, 0555) && errno != EEXIST) || chroot(path) || chdir("/"))
 		return false;
-	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && limit(RLIMIT_CPU, 10) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) &&
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && limit(RLIMIT_CPU, 10) &&
+	       limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) &&
 	       limit(RLIMIT_AS, 256UL << 20) && limit(RLIMIT_NPROC, 0) && !setgroups(0, NULL) &&
 	       !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY) &&
 	       /* Which setresuid() has reset: it ends with the session */

@@ -32,7 +32,8 @@ void tls_close(struct tls *tls);
  * socket from then on is encrypted there. The one who connects gives the other's @host name,
  * which must be in his certificate; for the other it is NULL.
  *
- * Returns 0, and then, without @host, the other's name is in @identity: of his certificate the e-mail address,
+ * Returns 0, and then, without @host, the other's name is in @identity: of his certificate
+ * the e-mail address,
  * else the name of a host, else the common name. -EACCES: the keys are the kernel's, but
  * his certificate is not good enough; he may be told so. Or a negative errno. @why says why.
  */

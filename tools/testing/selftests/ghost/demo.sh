@@ -213,7 +213,8 @@ move()
 	cat "$name.out" "$name.there" > "$name.whole"
 	compare "$name.ref" "$name.whole" "on this machine and then on the other"
 	# ... T threads, P pages, B bytes, stopped for S.SSS ms of E.EEE ms
-	line=$(sed -n 's/.*, \([0-9]*\) bytes, stopped for \([0-9.]*\) ms of \([0-9.]*\) ms$/\1 \2 \3/p' \
+	line=$(sed -nE \
+		's/.*, ([0-9]+) bytes, stopped for ([0-9.]+) ms of ([0-9.]+) ms$/\1 \2 \3/p' \
 		"$name.say" | tr -d .)
 	read -r bytes stop total <<< "$line"
 	[ -n "$total" ] || die "what it cost is not in: $(cat "$name.say")"
@@ -242,7 +243,7 @@ migrate()
 	# shellcheck disable=SC2059
 	printf "$format" program matrix resident image downtime total stream
 	# shellcheck disable=SC2059
-	printf "$format" "" size KB KB us us us
+	printf "$format" "" size KB KB "(us)" "(us)" "(us)"
 	for row in "${table[@]}"; do
 		# shellcheck disable=SC2059,SC2086
 		printf "$format" $row

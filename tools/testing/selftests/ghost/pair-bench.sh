@@ -38,7 +38,8 @@ measure()
 		"$here/wire" fill "$mb" 0 < /dev/null 2>&1 > fill | cat &
 		read -r _ < fill
 		p=$(pgrep -n -x wire)
-		read -r _ us _ stop _ bytes < <("$here/wire" $tls export $peer 4502 "$p") || return 1
+		read -r _ us _ stop _ bytes < <(
+			"$here/wire" $tls export $peer 4502 "$p") || return 1
 		rm fill
 		[ -n "$bytes" ] || return 1
 		echo "$us" >> "$name.total"
@@ -56,11 +57,11 @@ measure()
 # ratios NAME BOUND_DOWNTIME BOUND_TOTAL: 20 ms of the downtime are not counted
 ratios()
 {
-	local how stream
+	local how stream stop total
 	for how in lowest median; do
-		stream=$($how "$1.stream")
-		figure "$1-downtime-$how" "$(awk "BEGIN { print ($($how "$1.stop") - 20000) / $stream }")" "$2"
-		figure "$1-total-$how" "$(awk "BEGIN { print $($how "$1.total") / $stream }")" "$3"
+		stream=$($how "$1.stream") stop=$($how "$1.stop") total=$($how "$1.total")
+		figure "$1-downtime-$how" "$(awk "BEGIN { print ($stop - 20000) / $stream }")" "$2"
+		figure "$1-total-$how" "$(awk "BEGIN { print $total / $stream }")" "$3"
 	done
 }
 

@@ -42,7 +42,8 @@ begin_pair()
 		patience 5
 	END
 	set_up="mkdir -p /etc/ghost && cd $work && cp keys/ca.pem /etc/ghost/authority.pem &&
-		cp keys/host\$n.pem /etc/ghost/host.pem && cp keys/host\$n.key /etc/ghost/host.key &&
+		cp keys/host\$n.pem /etc/ghost/host.pem &&
+		cp keys/host\$n.key /etc/ghost/host.key &&
 		(setsid ghostd -c ghostd.conf > log 2>&1 < /dev/null &)"
 	# With their times, so that they are the same files
 	tar --format=posix -C /tmp -c ghost-pair | base64 -w0 | "$here/peer.py" $peer 4468 \

@@ -90,9 +90,9 @@ counts_on_without_a_loss()
 	done
 	[ $where = here ] || from_peer "$c" -q || return 1
 	last=$(wc -l < steps)
-	until_true stepped $((last + 20)) && kill -KILL "$c" && there "cat $work/steps" > steps.there
+	until_true stepped $((last + 20)) && kill -KILL "$c" && there "cat $work/steps" > there.out
 	# Every step once, on one machine or the other, and the second thread went on as well
-	cat steps steps.there | sort -n | awk -v rounds="$rounds" '
+	sort -n steps there.out | awk -v rounds="$rounds" '
 		$1 != NR { print "# step", NR, "is", $1; bad = 1; exit }
 		{ second = $2 }
 		END { exit bad || NR < rounds || second < NR / 4 }'
@@ -106,7 +106,7 @@ make_same()
 	there "$make" | sort > same.there
 	read -r number name _ < <(join same.here same.there)
 	[ -n "$number" ] && mv "$name" "$1" &&
-		there "mv \$(find ${1%/*} -maxdepth 1 -inum $number) $1" && rm -f "$1".* && there "rm -f $1.*"
+		there "mv \$(find ${1%/*} -maxdepth 1 -inum $number) $1; rm -f $1.*" && rm -f "$1".*
 }
 
 sqlite_goes_on()
@@ -149,14 +149,15 @@ cat > writer.py <<- 'END'
 	        print(round, file=f)
 END
 
-much_memory_is_written_all_the_time()
+written_memory_arrives_whole()
 {
 	there "rm -f $work/rounds"
 	start $python writer.py "$megabytes"
 	until_true has out ready && until_true test -s rounds &&
 		to_peer "$p" --stdio $work/result && until_true gone "$p" &&
 		until_true there "test -s $work/rounds" &&
-		there "sleep 2; kill -0 $c && ! grep -q wrong $work/result; r=\$?; kill -KILL $c; exit \$r"
+		there "sleep 2; kill -0 $c && ! grep -q wrong $work/result
+			r=\$?; kill -KILL $c; exit \$r"
 }
 
 slow_network_is_borne()
@@ -198,7 +199,10 @@ cut_link_leaves_one()
 		*)	stayed=$((stayed + 1)) ;;
 		esac
 		# Exactly one
-		until_true test "$(alive)" = 1 || { note "$(alive) live copies after exit code $code"; return 1; }
+		if ! until_true one_is_alive; then
+			note "$(alive) live copies after exit code $code"
+			return 1
+		fi
 		kill -KILL "$p" 2> /dev/null
 		there "pkill -KILL -f [w]riter.py"
 		wait 2> /dev/null
@@ -208,6 +212,7 @@ cut_link_leaves_one()
 
 g_any() { "$ghost" "$@" 2> err; }
 resolved() { g_any migrate --resolve "$p" $peer; }
+one_is_alive() { [ "$(alive)" = 1 ]; }
 alive()
 {
 	local n=0
@@ -227,7 +232,7 @@ tests=(
 	"Gram-Schmidt goes to another machine and has its result there" gram_schmidt_goes_there
 	"Threads count on without a loss, $rounds times there and back" counts_on_without_a_loss
 	"sqlite3 goes on with the database of the other machine" sqlite_goes_on
-	"$megabytes MB that are written all the time arrive whole" much_memory_is_written_all_the_time
+	"$megabytes MB that are written all the time arrive whole" written_memory_arrives_whole
 	"A slow network that loses packets is borne" slow_network_is_borne
 	"A link that is cut leaves exactly one copy" cut_link_leaves_one
 )

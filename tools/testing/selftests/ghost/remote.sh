@@ -97,8 +97,9 @@ moves_through_tls()
 {
 	local c
 	start_daemon "allow ghost-a@localhost ghost-a" && start_users_sum 60 && ask 1 && ask 2 &&
-		until_true has out 3 && as a 0 migrate "$p" localhost && said "runs on localhost as" &&
-		until_true gone "$p" && c=$(copy) && [ "$(owner "$c")" = ghost-a ] &&
+		until_true has out 3 && as a 0 migrate "$p" localhost &&
+		said "runs on localhost as" && until_true gone "$p" && c=$(copy) &&
+		[ "$(owner "$c")" = ghost-a ] &&
 		[ "$(readlink "/proc/$c/fd/0")" = /dev/null ] &&
 		! grep -q "^CapPrm:.*[1-9a-f]" "/proc/$c/status" && kill -KILL "$c"
 }
@@ -153,7 +154,8 @@ much_output_is_not_lost()
 		for i in range(100000):
 		    print("line", i)
 	END
-	mkfifo in in.2
+	mkfifo in
+	mkfifo in.2
 	install -m 666 /dev/null pid
 	runuser -u ghost-a -- $python talk.py < in | cat > out &
 	exec 8> in
@@ -175,7 +177,7 @@ has_a_terminal()
 		ghost, keys = sys.argv[1:]
 		pid, master = os.forkpty()
 		if not pid:
-		    os.execvp("runuser", ["runuser", "-u", "ghost-a", "--", "/usr/bin/python3", "-c",
+		    os.execvp("runuser", ["runuser", "-u", "ghost-a", "--", sys.executable, "-c",
 		              "import os\nprint(os.getpid(), os.isatty(0), flush=True)\n"
 		              "while True:\n"
 		              "  try: print('got', input(), os.isatty(1), flush=True)\n"
@@ -193,7 +195,12 @@ has_a_terminal()
 		    os.execv(ghost, ["ghost", "migrate", "--certificate", keys + "/a.pem", "--key",
 		             keys + "/a.key", "--authority", keys + "/ca.pem", "--stdio", "forward",
 		             p, "localhost"])
-		while os.path.exists("/proc/" + p) and "State:\tZ" not in open("/proc/" + p + "/status").read():
+		def lives():
+		    try:
+		        return "State:\tZ" not in open("/proc/" + p + "/status").read()
+		    except OSError:
+		        return False
+		while lives():
 		    time.sleep(0.1)
 		seen = b""
 		time.sleep(0.5)
@@ -216,9 +223,9 @@ strangers_are_refused()
 
 wrong_host_is_refused()
 {
-	start_daemon "allow * ghost-a" "certificate $keys/elsewhere.pem" "key $keys/elsewhere.key" &&
-		start_users_sum && as a 77 migrate "$p" localhost && said "certificate of localhost" &&
-		ask 4 && until_true has out 4
+	start_daemon "allow *@* ghost-a" "certificate $keys/elsewhere.pem" \
+		"key $keys/elsewhere.key" && start_users_sum && as a 77 migrate "$p" localhost &&
+		said "certificate of localhost" && ask 4 && until_true has out 4
 }
 
 nobody_gets_another_user()
@@ -233,7 +240,8 @@ root_is_not_meant_by_a_pattern()
 	start_daemon "allow ghost-a@localhost *" && start_sum &&
 		as a 77 migrate "$p" localhost && said "may have no processes of user root" &&
 		ask 4 && until_true has out 4 && start_daemon "allow ghost-a@localhost root" &&
-		as a 0 migrate "$p" localhost && until_true gone "$p" && logged "process of user root runs as"
+		as a 0 migrate "$p" localhost && until_true gone "$p" &&
+		logged "process of user root runs as"
 }
 
 without_tls_nobody_is_served()
@@ -261,7 +269,8 @@ noise_does_no_harm()
 silent_clients_do_not_keep_others_out()
 {
 	local ret
-	start_daemon "allow ghost-a@localhost ghost-a" "max-per-host 2" && start_users_sum || return 1
+	start_daemon "allow ghost-a@localhost ghost-a" "max-per-host 2" && start_users_sum ||
+		return 1
 	exec 5<> /dev/tcp/127.0.0.1/4467 6<> /dev/tcp/127.0.0.1/4467
 	sleep 0.5
 	as a 75 migrate "$p" localhost
@@ -284,7 +293,7 @@ too_large_is_refused()
 		ask 4 && until_true has out 4 && until_true logged "larger than"
 }
 
-a_destination_that_cannot_is_named()
+what_lacks_is_named()
 {
 	start_daemon "allow ghost-a@localhost ghost-a" || return 1
 	cat > reader.py <<- 'END'
@@ -358,8 +367,10 @@ name_of()
 record()
 {
 	local folder=$state/ghost-a@localhost:ghost-a
+	local boot
+	boot=$(cat /proc/sys/kernel/random/boot_id)
 	mkdir -p -m 755 "$state" && mkdir -p -m 755 "$folder" &&
-		printf '%-63s\n' "$(cat /proc/sys/kernel/random/boot_id) $1" > "$folder/$(name_of "$p")"
+		printf '%-63s\n' "$boot $1" > "$folder/$(name_of "$p")"
 }
 
 what_is_held_can_be_resolved()
@@ -476,7 +487,7 @@ tests=(
 	"Noise does no harm" noise_does_no_harm
 	"Silent clients do not keep others out for long" silent_clients_do_not_keep_others_out
 	"What is too large is refused" too_large_is_refused
-	"What the destination cannot open is named, and the process runs on" a_destination_that_cannot_is_named
+	"What the destination cannot open is named, and the process runs on" what_lacks_is_named
 	"What is held can be resolved, and runs on" what_is_held_can_be_resolved
 	"What runs at the destination is ended here" what_runs_there_is_ended_here
 	"What is not known stays held" what_is_not_known_stays_held
