@@ -108,12 +108,12 @@ keeps_its_results()
 {
 	local c
 	start_daemon "allow ghost-a@* ghost-b,ghost-a" && mkdir -m 777 open || return 1
-	$python compute.py pid 400000 > want
+	$python compute.py pid 4000000 > want
 	was 37 $? || return 1
 	rm -f pid
 	install -m 666 /dev/null pid
-	runuser -u ghost-a -- $python compute.py pid 400000 | cat > out &
-	until_true test -s pid && p=$(cat pid) && sleep 0.2 &&
+	runuser -u ghost-a -- $python compute.py pid 4000000 | cat > out &
+	until_true test -s pid && p=$(cat pid) &&
 		as a 0 migrate --stdio "$dir/open/result" "$p" localhost || return 1
 	c=$(copy)
 	until_true gone "$c" && cmp want open/result &&
