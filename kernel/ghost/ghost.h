@@ -158,6 +158,7 @@ enum ghost_mode {
  * @no_new_privs: it may not gain privileges by exec
  * @embryo: the task that becomes the new process
  * @exit_signal: signal that its parent gets when it ends
+ * @max_bytes: import: more than these are not read; 0: no limit
  * @nr_ready: its threads that have put their state on
  * @lock: protects @error, @nr_ready and @decision
  * @wait: where importer, embryo and its threads wait for each other
@@ -232,6 +233,7 @@ struct ghost {
 	bool no_new_privs;
 	struct task_struct *embryo;
 	u32 exit_signal;
+	u64 max_bytes;
 	u32 nr_ready;
 	spinlock_t lock;		/* see above */
 	wait_queue_head_t wait;

@@ -218,6 +218,7 @@ static int ghost_tcp_error(u32 error)
 	case EOPNOTSUPP:
 	case ESTALE:
 	case E2BIG:
+	case EFBIG:
 		return -error;
 	}
 	return -EREMOTEIO;

@@ -341,6 +341,8 @@ static int read_iter(struct ghost *g, struct iov_iter *to)
 		return 0;
 	if (fatal_signal_pending(current))
 		return -EINTR;
+	if (g->max_bytes && len > g->max_bytes - g->pos)
+		return ghost_refuse(g, -EFBIG, "image: longer than %llu bytes", g->max_bytes);
 	ret = g->res.ops->read(&g->res, to);
 	if (ret == -ENODATA)
 		return damaged(g, "truncated");

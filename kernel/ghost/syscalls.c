@@ -278,6 +278,7 @@ static pid_t do_import(struct ghost *g, const struct ghost_import_args *args)
 
 	g->flags = args->flags;
 	g->exit_signal = args->exit_signal;
+	g->max_bytes = args->max_bytes;
 	ret = load_fd_map(g, args->fd_map, args->fd_map_len);
 	if (!ret)
 		ret = open_resource(g, false, args->backend, args->params, args->params_size);

@@ -39,6 +39,7 @@ static pid_t do_import(const struct ghost_restart_opts *o, __u32 backend,
 		.report_size = o->report ? o->report_size : 0,
 		.fd_map_len = o->nr_fds,
 		.exit_signal = SIGCHLD,
+		.max_bytes = o->max_bytes,
 	};
 	struct ghost_fd_map *map;
 	unsigned int i;

@@ -110,6 +110,7 @@ struct ghost_restart_opts {
 	char *report;			/* why it failed, a text that ends with NUL */
 	unsigned int report_size;
 	unsigned int patience_ms;	/* how long the other end of a socket may be silent */
+	unsigned long long max_bytes;	/* what is longer is refused; 0: nothing is */
 };
 
 #define GHOST_RESTART_KEEP_PID	0x1U	/* with the ids it had */

@@ -164,6 +164,8 @@ struct ghost_export_stats {
  * @exit_signal: signal the caller gets when the new process ends, 0 for none;
  *	with SIGCHLD it is waited for as a child made by fork()
  * @pad: 0
+ * @max_bytes: an image that is longer is refused with EFBIG; 0: it may have any length. Memory
+ *	ghosts have none
  *
  * The new process is a child of the caller. The call returns its process id.
  */
@@ -178,9 +180,10 @@ struct ghost_import_args {
 	__aligned_u64 fd_map;
 	__u32 exit_signal;
 	__u32 pad;
+	__aligned_u64 max_bytes;
 };
 
-#define GHOST_IMPORT_ARGS_SIZE_VER0	56
+#define GHOST_IMPORT_ARGS_SIZE_VER0	64
 
 /*
  * Errors of both calls beside those of memory and of the backend. The report
@@ -188,6 +191,7 @@ struct ghost_import_args {
  *
  *   EINVAL      unknown flag, wrong size, wrong parameter
  *   E2BIG       the structure is longer than this kernel knows and its tail is not 0
+ *   EFBIG       the image is longer than @max_bytes
  *   EPERM       the caller may not do this
  *   ENODEV      no such backend
  *   ESRCH       the process is gone

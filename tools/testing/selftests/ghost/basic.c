@@ -510,10 +510,30 @@ TEST_F(basic, statistics_count_the_bytes_of_the_image)
 	EXPECT_UNDISTURBED();
 }
 
+/* The copy is to read from nowhere */
+static void import_without_input(struct import_call *i, int fd)
+{
+	import_from_file(i, fd);
+	i->args.exit_signal = SIGCHLD;
+	i->args.fd_map = (uintptr_t)i->map;
+	i->args.fd_map_len = 3;
+	i->map[0] = (struct ghost_fd_map) { 0, open("/dev/null", O_RDWR) };
+	i->map[1] = (struct ghost_fd_map) { 1, open("/dev/null", O_RDWR) };
+	i->map[2] = (struct ghost_fd_map) { 2, 2 };
+}
+
+/* It reads the end of the file, nobody is there to wake it: then this is 125. */
+static int end_of_copy(struct import_call *i)
+{
+	pid_t pid = import_call(i);
+	int status;
+
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? WEXITSTATUS(status) : -1;
+}
+
 TEST_F(basic, image_is_written_and_read_at_the_file_position)
 {
 	char pad[100];
-	int status;
 
 	memset(pad, 'x', sizeof(pad));
 	image_close(&self->img);
@@ -522,23 +542,33 @@ TEST_F(basic, image_is_written_and_read_at_the_file_position)
 	export_to_file(&self->e, self->img.fd);
 	ASSERT_LE(0, export_call(&self->e)) TH_LOG("report: %s", self->e.report);
 	ASSERT_EQ(sizeof(pad), lseek(self->img.fd, sizeof(pad), SEEK_SET));
-	import_from_file(&self->i, self->img.fd);
-	self->i.args.exit_signal = SIGCHLD;
-	self->i.args.fd_map = (uintptr_t)self->i.map;
-	self->i.args.fd_map_len = 3;
-	self->i.map[0] = (struct ghost_fd_map) { 0, open("/dev/null", O_RDWR) };
-	self->i.map[1] = (struct ghost_fd_map) { 1, open("/dev/null", O_RDWR) };
-	self->i.map[2] = (struct ghost_fd_map) { 2, 2 };
-	self->copy.pid = import_call(&self->i);
-	EXPECT_LT(0, self->copy.pid) TH_LOG("report: %s", self->i.report);
-	self->copy.pidfd = -1;
-	self->copy.in = -1;
-	self->copy.out = -1;
-	/* It reads the end of the file: nobody is there to wake it */
-	EXPECT_EQ(self->copy.pid, waitpid(self->copy.pid, &status, 0));
-	EXPECT_EQ(125, WEXITSTATUS(status));
-	self->copy.pid = 0;
+	import_without_input(&self->i, self->img.fd);
+	EXPECT_EQ(125, end_of_copy(&self->i)) TH_LOG("report: %s", self->i.report);
 	EXPECT_EQ(sizeof(pad) + self->e.stats.bytes, lseek(self->img.fd, 0, SEEK_CUR));
+	EXPECT_UNDISTURBED();
+}
+
+TEST_F(basic, image_that_is_longer_than_wanted_is_refused)
+{
+	__u64 bytes;
+
+	image_close(&self->img);
+	ASSERT_EQ(NULL, image_open(&self->img, STORE_TMPFS));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	bytes = self->img.stats.bytes;
+	import_without_input(&self->i, self->img.fd);
+	for (self->i.args.max_bytes = 1; self->i.args.max_bytes < bytes;
+	     self->i.args.max_bytes += bytes / 7) {
+		ASSERT_EQ(0, lseek(self->img.fd, 0, SEEK_SET));
+		EXPECT_IMPORT_FAILS(EFBIG);
+		EXPECT_GE(self->i.args.max_bytes, lseek(self->img.fd, 0, SEEK_CUR));
+	}
+	ASSERT_EQ(0, lseek(self->img.fd, 0, SEEK_SET));
+	self->i.args.max_bytes = bytes - 1;
+	EXPECT_IMPORT_FAILS(EFBIG);
+	ASSERT_EQ(0, lseek(self->img.fd, 0, SEEK_SET));
+	self->i.args.max_bytes = bytes;
+	EXPECT_EQ(125, end_of_copy(&self->i)) TH_LOG("report: %s", self->i.report);
 	EXPECT_UNDISTURBED();
 }
 
