@@ -23,7 +23,7 @@ struct dup {
 	bool to;		/* another machine */
 };
 
-enum { OPT_TO = 256, OPT_TIMEOUT, OPT_OUTSIDE, OPT_STDIO, OPT_HELP };
+enum { OPT_TO = 256, OPT_HELP };
 
 static const struct option options[] = {
 	{ "number", required_argument, NULL, 'n' },
@@ -31,6 +31,7 @@ static const struct option options[] = {
 	{ "stdio", required_argument, NULL, OPT_STDIO },
 	{ "outside", required_argument, NULL, OPT_OUTSIDE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "patience", required_argument, NULL, OPT_PATIENCE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -43,36 +44,17 @@ static const struct option options[] = {
 
 static int parse_option(const struct command *cmd, struct dup *d, int opt, char **argv)
 {
-	struct send *s = &d->send;
-	long n;
-
 	switch (opt) {
 	case 'n':
 		if (!parse_number(optarg, 1, COPIES_MAX, &d->copies))
 			return usage_error(cmd, "-n '%s': a number up to %d is wanted", optarg,
 					   COPIES_MAX);
 		return 0;
-	case 'q':
-		s->quiet = true;
-		return 0;
-	case 'v':
-		s->verbose = true;
-		return 0;
 	case OPT_TO:
 		d->to = true;
-		return remote_host(cmd, &s->remote, optarg);
-	case OPT_STDIO:
-		return send_stdio(cmd, s, optarg);
-	case OPT_OUTSIDE:
-		return outside_option(cmd, &s->wanted, optarg);
-	case OPT_TIMEOUT:
-		if (!parse_number(optarg, 1, INT_MAX, &n))
-			return usage_error(cmd, "--timeout '%s': no number of milliseconds",
-					   optarg);
-		s->opts.timeout_ms = n;
-		return 0;
+		return remote_host(cmd, &d->send.remote, optarg);
 	default:
-		return remote_option(&s->remote, opt, optarg) ? 0 : wrong_option(cmd, argv);
+		return send_option(cmd, &d->send, opt, argv);
 	}
 }
 
@@ -225,6 +207,7 @@ const struct command cmd_dup = {
 "                     to this file (of HOST); without it they are /dev/null\n"
 "  --stdio forward    with --to: the copy's become those of this command\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
+"  --patience S       with --to: give up if HOST is silent for S seconds (30)\n"
 "  --outside FD       a copy gets another descriptor for this one\n"
 "  -q, --quiet        no progress\n"
 "  -v, --verbose      say what it cost\n"

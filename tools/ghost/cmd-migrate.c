@@ -27,10 +27,9 @@ struct migrate {
 	int nr_pids;
 	bool resolve;
 	bool here, there;		/* the answer is known already */
-	const char *stdio;
 };
 
-enum { OPT_RESOLVE = 256, OPT_STDIO, OPT_TIMEOUT, OPT_PATIENCE, OPT_OUTSIDE, OPT_HELP };
+enum { OPT_RESOLVE = 256, OPT_HELP };
 
 static const struct option options[] = {
 	{ "stdio", required_argument, NULL, OPT_STDIO },
@@ -50,41 +49,14 @@ static const struct option options[] = {
 
 static int parse_option(const struct command *cmd, struct migrate *m, int opt, char **argv)
 {
-	struct send *s = &m->send;
-	long n;
-
-	switch (opt) {
-	case 'q':
-		s->quiet = true;
-		return 0;
-	case 'v':
-		s->verbose = true;
-		return 0;
-	case OPT_RESOLVE:
-		m->resolve = true;
-		m->here = optarg && !strcmp(optarg, "here");
-		m->there = optarg && !strcmp(optarg, "there");
-		if (optarg && !m->here && !m->there)
-			return usage_error(cmd, "--resolve=%s: here or there is wanted", optarg);
-		return 0;
-	case OPT_STDIO:
-		return send_stdio(cmd, s, optarg);
-	case OPT_OUTSIDE:
-		return outside_option(cmd, &s->wanted, optarg);
-	case OPT_TIMEOUT:
-		if (!parse_number(optarg, 1, INT_MAX, &n))
-			return usage_error(cmd, "--timeout '%s': no number of milliseconds",
-					   optarg);
-		s->opts.timeout_ms = n;
-		return 0;
-	case OPT_PATIENCE:
-		if (!parse_number(optarg, 1, INT_MAX / 1000, &n))
-			return usage_error(cmd, "--patience '%s': no number of seconds", optarg);
-		s->opts.patience_ms = n * 1000;
-		return 0;
-	default:
-		return remote_option(&s->remote, opt, optarg) ? 0 : wrong_option(cmd, argv);
-	}
+	if (opt != OPT_RESOLVE)
+		return send_option(cmd, &m->send, opt, argv);
+	m->resolve = true;
+	m->here = optarg && !strcmp(optarg, "here");
+	m->there = optarg && !strcmp(optarg, "there");
+	if (optarg && !m->here && !m->there)
+		return usage_error(cmd, "--resolve=%s: here or there is wanted", optarg);
+	return 0;
 }
 
 static int parse(const struct command *cmd, struct migrate *m, int argc, char **argv)

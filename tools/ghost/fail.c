@@ -79,6 +79,10 @@ static const struct {
 	{ EINTR, ANY, EXIT_TEMPFAIL, NULL },
 	{ ENOSPC, ANY, EXIT_IOERR, "make room, or write the image elsewhere" },
 	{ EDQUOT, ANY, EXIT_IOERR, "make room, or write the image elsewhere" },
+	{ EFBIG, TASK_MIGRATE, EXIT_UNAVAILABLE,
+	  "it runs on here; 'max-size' in ghostd.conf there says how large it may be" },
+	{ EFBIG, TASK_DUP, EXIT_UNAVAILABLE,
+	  "'max-size' in ghostd.conf there says how large it may be" },
 	{ EFBIG, ANY, EXIT_IOERR, "raise the limit of the size of files (ulimit -f)" },
 	{ EIO, ANY, EXIT_IOERR, NULL },
 	{ EPIPE, ANY, EXIT_IOERR, NULL },
@@ -114,7 +118,8 @@ static void print_hint(const char *hint, pid_t pid)
 /* Most hints are about this machine: is it the other one that has failed? */
 static bool is_elsewhere(const struct failure *failure, int err)
 {
-	if (err == EINPROGRESS || err == EREMOTEIO || err == ECONNRESET || err == ETIMEDOUT)
+	if (err == EINPROGRESS || err == EREMOTEIO || err == ECONNRESET || err == ETIMEDOUT ||
+	    err == EFBIG)
 		return false;
 	return failure->report && !strncmp(failure->report, "destination: ", 13);
 }

@@ -33,6 +33,7 @@
 
 struct import {
 	const struct request *request;
+	struct forward *forward;	/* what is forwarded, else NULL */
 	int link;
 	int ours[FORWARD_LANES];	/* this process's end of a lane */
 	int theirs[FORWARD_LANES];	/* the program's */
@@ -140,6 +141,28 @@ static int find_replacement(struct import *im, const struct outside_fd *o)
 	return ret ? ret : im->theirs[o->same];
 }
 
+static int on_message(const struct link_message *m, void *arg)
+{
+	struct import *im = arg;
+	struct winsize size = { };
+
+	im->heard = true;
+	switch (m->type) {
+	case LINK_SIGNAL:
+		/* Once it has ended its id may be another one's */
+		if (im->pid && link_word(m, 0) > 0 && link_word(m, 0) < NSIG)
+			kill(im->pid, link_word(m, 0));
+		return 0;
+	case LINK_WINDOW:
+		size.ws_row = link_word(m, 0);
+		size.ws_col = link_word(m, 1);
+		if (im->master >= 0 && size.ws_row && size.ws_col)
+			ioctl(im->master, TIOCSWINSZ, &size);
+		return 0;
+	}
+	return -EPROTO;
+}
+
 static int wire(struct import *im)
 {
 	unsigned int i;
@@ -148,6 +171,12 @@ static int wire(struct import *im)
 	im->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (im->null < 0)
 		return fail_with(im, errno, "/dev/null");
+	/* When the program runs it is too late to find that there is no memory */
+	if (im->request->forward) {
+		im->forward = forward_new(im->link, on_message, im);
+		if (!im->forward)
+			return fail_with(im, ENOMEM, "standard descriptors");
+	}
 	if (*im->request->file) {
 		im->file = open(im->request->file,
 				O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
@@ -190,6 +219,7 @@ static int import(struct import *im, const struct conf *conf, const struct user 
 		.report = im->result.why,
 		.report_size = sizeof(im->result.why),
 		.patience_ms = conf->patience_ms,
+		.max_bytes = conf->max_bytes,
 	};
 	pid_t pid = ghost_restart_socket(im->link, &opts);
 
@@ -200,28 +230,6 @@ static int import(struct import *im, const struct conf *conf, const struct user 
 	im->pid = pid;
 	im->result.pid = pid;
 	return 0;
-}
-
-static int on_message(const struct link_message *m, void *arg)
-{
-	struct import *im = arg;
-	struct winsize size = { };
-
-	im->heard = true;
-	switch (m->type) {
-	case LINK_SIGNAL:
-		/* Once it has ended its id may be another one's */
-		if (im->pid && link_word(m, 0) > 0 && link_word(m, 0) < NSIG)
-			kill(im->pid, link_word(m, 0));
-		return 0;
-	case LINK_WINDOW:
-		size.ws_row = link_word(m, 0);
-		size.ws_col = link_word(m, 1);
-		if (im->master >= 0 && size.ws_row && size.ws_col)
-			ioctl(im->master, TIOCSWINSZ, &size);
-		return 0;
-	}
-	return -EPROTO;
 }
 
 /* 1 if the program has ended */
@@ -254,11 +262,9 @@ static int watch_children(void)
 /* Until the program ends, or the one who waits for it is gone: then its descriptors close. */
 static void serve(struct import *im)
 {
-	struct forward *f = forward_new(im->link, on_message, im);
+	struct forward *f = im->forward;
 	int ret;
 
-	if (!f)
-		return;
 	if (im->ours[0] >= 0)
 		forward_to(f, 0, im->ours[0], true);
 	else
@@ -283,13 +289,6 @@ static void serve(struct import *im)
 	 */
 	if (ret < 0 && !im->heard)
 		forward_discard(f);
-	forward_free(f);
-}
-
-static void on_cancel(int sig)
-{
-	/* ghost_import() is to return */
-	(void)sig;
 }
 
 /* Signals of a terminal or of a group are the program's, in whose session this process is. */
@@ -297,14 +296,12 @@ static void ignore_signals(void)
 {
 	static const int signals[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGWINCH,
-		SIGTERM, SIGUSR2, SIGALRM,
+		SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
 	};
-	struct sigaction sa = { .sa_handler = on_cancel };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], SIG_IGN);
-	sigaction(IMPORT_CANCEL, &sa, NULL);
 }
 
 /* After "ok" the kernels speak: what fails then, this one says to the other. */
@@ -328,7 +325,6 @@ void import_and_serve(const struct conf *conf, const struct request *request,
 
 	setsid();
 	ignore_signals();
-	alarm(0);
 	im.child_events = watch_children();
 	ret = im.child_events < 0 ? fail_with(&im, errno, "signalfd") : 0;
 	/* The terminal is to be the user's */
@@ -344,7 +340,7 @@ void import_and_serve(const struct conf *conf, const struct request *request,
 	if (write(result, &im.result, sizeof(im.result)) != sizeof(im.result))
 		report("process %d: the daemon is gone", im.pid);
 	close(result);
-	if (!ret && request->forward)
+	if (!ret && im.forward)
 		serve(&im);
 	_exit(0);
 }

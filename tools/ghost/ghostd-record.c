@@ -97,6 +97,8 @@ static int write_record(int fd, int pid)
 	ssize_t n;
 
 	read_boot(boot);
+	if (!*boot)
+		return -EIO;
 	n = snprintf(text, sizeof(text), "%s %d", boot, pid);
 	memset(text + n, ' ', sizeof(text) - n - 1);
 	text[RECORD_SIZE - 1] = '\n';
@@ -104,19 +106,24 @@ static int write_record(int fd, int pid)
 	return n == RECORD_SIZE ? 0 : n < 0 ? -errno : -ENOSPC;
 }
 
-/* Is it said that there is no copy? Only then may the process come again. */
+/* Is it sure that there is no copy? If this boot has no name here, nothing is. */
+static bool has_no_copy(const struct record *record)
+{
+	char boot[BOOT_MAX];
+
+	read_boot(boot);
+	return !record->pid || (*boot && strcmp(record->boot, boot));
+}
+
+/* Only then may the process come again. */
 static bool is_free(int fd)
 {
 	struct record record;
-	char boot[BOOT_MAX];
 	struct stat st;
 
 	if (!fstat(fd, &st) && !st.st_size)
 		return true;
-	if (!read_record(fd, &record))
-		return false;
-	read_boot(boot);
-	return !record.pid || strcmp(record.boot, boot);
+	return read_record(fd, &record) && has_no_copy(&record);
 }
 
 static int lock_record(int fd)
@@ -162,16 +169,14 @@ enum outcome record_find(const struct conf *conf, const char *owner, const char 
 	int fd = open_record(conf, owner, process, false);
 	enum outcome outcome = OUTCOME_UNKNOWN;
 	struct record record;
-	char boot[BOOT_MAX];
 
 	*pid = 0;
 	if (fd < 0)
 		return outcome;
-	read_boot(boot);
 	if (flock(fd, LOCK_SH | LOCK_NB)) {
 		outcome = OUTCOME_PENDING;
 	} else if (read_record(fd, &record)) {
-		if (!record.pid || strcmp(record.boot, boot))
+		if (has_no_copy(&record))
 			outcome = OUTCOME_NONE;
 		else if (record.pid > 0)
 			outcome = OUTCOME_RUNS;

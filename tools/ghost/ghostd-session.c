@@ -27,7 +27,6 @@
 
 #define REQUEST_S	15	/* from the connection to all of the request */
 #define REQUEST_MS	10000	/* of it, for what is only one message */
-#define WATCH_MS	200	/* how often the size is looked at */
 #define TLS_HANDSHAKE	0x16	/* first byte of a TLS connection; no link_type is that */
 #define NOBODY		65534
 
@@ -142,7 +141,8 @@ static int ask_for_identity(struct session *s)
 	snprintf(s->why, sizeof(s->why), "%.*s", (int)sizeof(g.why) - 1, g.why);
 	snprintf(s->identity, sizeof(s->identity), "%.*s", (int)sizeof(g.identity) - 1,
 		 g.identity);
-	if (!g.err && !strcmp(s->identity, IDENTITY_NONE)) {
+	/* It becomes a name of a folder */
+	if (!g.err && (!is_name(s->identity, "@._+-") || !strcmp(s->identity, IDENTITY_NONE))) {
 		snprintf(s->why, sizeof(s->why), "certificate: its name means nobody");
 		return -EACCES;
 	}
@@ -230,26 +230,11 @@ static void resolve(const struct session *s)
 	exit(0);
 }
 
-/* Wait for what the import says, and end it if too much comes. */
-static void watch_import(const struct session *s, pid_t child, int result,
-			 struct import_result *r)
+static void wait_for_import(int result, struct import_result *r)
 {
-	struct pollfd p = { .fd = result, .events = POLLIN };
-	bool too_much = false;
-
-	while (!poll(&p, 1, WATCH_MS)) {
-		if (!s->conf->max_bytes || link_bytes(s->fd, false) <= s->conf->max_bytes)
-			continue;
-		/* What runs already is left alone by this */
-		too_much = true;
-		kill(child, IMPORT_CANCEL);
-	}
 	if (!read_result(result, r, sizeof(*r))) {
 		r->pid = -1;
 		snprintf(r->why, sizeof(r->why), "the import was ended by force");
-	} else if (!r->pid && too_much) {
-		snprintf(r->why, sizeof(r->why), "image: larger than %llu bytes",
-			 s->conf->max_bytes);
 	}
 	r->why[sizeof(r->why) - 1] = '\0';
 }
@@ -308,7 +293,7 @@ static void make_process(const struct session *s)
 		end_record(record, 0);
 		refuse(s, "no process can be made: %s", strerror(errno));
 	}
-	watch_import(s, child, result, &r);
+	wait_for_import(result, &r);
 	if (r.pid < 0) {
 		/* It is not known: the record says so when it is no longer locked. */
 		report("%s (%s): process of user %s: %s", s->identity, s->address, s->user.name,
@@ -330,6 +315,7 @@ void session(const struct conf *conf, struct tls *tls, int fd, const char *addre
 	struct session s = { .conf = conf, .tls = tls, .fd = fd, .address = address };
 
 	signal(SIGCHLD, SIG_DFL);
+	signal(SIGALRM, SIG_DFL);
 	alarm(REQUEST_S);
 	identify(&s);
 	/* From here on nobody needs the key */

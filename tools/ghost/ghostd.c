@@ -31,7 +31,7 @@
 /* A connection that is being served */
 struct client {
 	pid_t pid;
-	char address[ADDRESS_MAX];
+	char origin[ADDRESS_MAX];	/* address, or network of IPv6 */
 };
 
 struct daemon {
@@ -156,26 +156,26 @@ static void reap(struct daemon *d)
 	}
 }
 
-static unsigned int count_from(const struct daemon *d, const char *address)
+static unsigned int count_from(const struct daemon *d, const char *origin)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < d->conf.max_sessions; i++)
-		n += d->clients[i].pid && !strcmp(d->clients[i].address, address);
+		n += d->clients[i].pid && !strcmp(d->clients[i].origin, origin);
 	return n;
 }
 
-static unsigned int *rate_of(struct daemon *d, const char *address)
+static unsigned int *rate_of(struct daemon *d, const char *origin)
 {
 	unsigned int hash = 5381;
 
-	while (*address)
-		hash = hash * 33 + (unsigned char)*address++;
+	while (*origin)
+		hash = hash * 33 + (unsigned char)*origin++;
 	return &d->rates[hash % RATES];
 }
 
 /* Why a connection is not served, NULL: it is */
-static const char *is_too_much(struct daemon *d, const char *address)
+static const char *is_too_much(struct daemon *d, const char *origin)
 {
 	long long now = now_ms();
 
@@ -184,17 +184,17 @@ static const char *is_too_much(struct daemon *d, const char *address)
 		memset(d->rates, 0, sizeof(d->rates));
 		d->told = false;
 	}
-	if (*rate_of(d, address) >= d->conf.max_per_minute)
+	if (*rate_of(d, origin) >= d->conf.max_per_minute)
 		return "max-per-minute";
-	++*rate_of(d, address);
+	++*rate_of(d, origin);
 	if (!find_client(d, 0))
 		return "max-sessions";
-	if (count_from(d, address) >= d->conf.max_per_host)
+	if (count_from(d, origin) >= d->conf.max_per_host)
 		return "max-per-host";
 	return NULL;
 }
 
-static void serve(struct daemon *d, int fd, const char *address)
+static void serve(struct daemon *d, int fd, const char *address, const char *origin)
 {
 	struct client *client = find_client(d, 0);
 	pid_t pid = fork();
@@ -211,40 +211,47 @@ static void serve(struct daemon *d, int fd, const char *address)
 	}
 	if (pid > 0) {
 		client->pid = pid;
-		snprintf(client->address, sizeof(client->address), "%s", address);
+		snprintf(client->origin, sizeof(client->origin), "%s", origin);
 	}
 }
 
+static void print_address(const struct sockaddr_storage *addr, socklen_t len,
+			  char text[ADDRESS_MAX])
+{
+	if (getnameinfo((const void *)addr, len, text, ADDRESS_MAX, NULL, 0, NI_NUMERICHOST))
+		snprintf(text, ADDRESS_MAX, "?");
+}
+
 /* Who has an address of IPv6 has all of its network, too */
-static void print_address(struct sockaddr_storage *addr, socklen_t len, char *text, size_t size)
+static void make_origin(struct sockaddr_storage *addr)
 {
 	struct sockaddr_in6 *in6 = (void *)addr;
 
 	if (addr->ss_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr))
 		memset(&in6->sin6_addr.s6_addr[8], 0, 8);
-	if (getnameinfo((void *)addr, len, text, size, NULL, 0, NI_NUMERICHOST))
-		snprintf(text, size, "?");
 }
 
 static void take_connection(struct daemon *d, int socket)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
-	char address[ADDRESS_MAX];
+	char address[ADDRESS_MAX], origin[ADDRESS_MAX];
 	const char *too_much;
 	int fd = accept4(socket, (void *)&addr, &len, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	print_address(&addr, len, address, sizeof(address));
-	too_much = is_too_much(d, address);
+	print_address(&addr, len, address);
+	make_origin(&addr);
+	print_address(&addr, len, origin);
+	too_much = is_too_much(d, origin);
 	if (too_much) {
 		if (!d->told)
 			report("%s: not served: %s is reached", address, too_much);
 		d->told = true;
 	} else {
 		link_keep_alive(fd);
-		serve(d, fd, address);
+		serve(d, fd, address, origin);
 	}
 	close(fd);
 }

@@ -103,14 +103,11 @@ struct user {
 };
 
 /*
- * Make the process, and be its parent. Tells on @result; ends with the process. IMPORT_CANCEL
- * ends it as long as the process could not run yet.
+ * Make the process, and be its parent. Tells on @result; ends with the process.
  */
 __noreturn
 void import_and_serve(const struct conf *conf, const struct request *request,
 		      const struct user *user, int fd, int result);
-
-#define IMPORT_CANCEL	SIGUSR1
 
 /* What stands on @result: the id of the process, or an error and why */
 struct import_result {

@@ -270,12 +270,12 @@ bool link_is_local(int fd)
 	return !getsockname(fd, (void *)&addr, &len) && is_loopback(&addr);
 }
 
-unsigned long long link_bytes(int fd, bool out)
+unsigned long long link_bytes_sent(int fd)
 {
 	struct tcp_info info = { };
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return 0;
-	return out ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+	return info.tcpi_bytes_acked;
 }

@@ -66,8 +66,8 @@ void link_keep_alive(int fd);
 /* Are both ends of a connection on this machine? */
 bool link_is_local(int fd);
 
-/* Bytes that have come in, or have got out and were seen by the other end */
-unsigned long long link_bytes(int fd, bool out);
+/* Bytes that have got out and were seen by the other end */
+unsigned long long link_bytes_sent(int fd);
 
 /* Only letters and digits, and those in @more, and at least one of them? */
 bool is_name(const char *text, const char *more);

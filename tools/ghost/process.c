@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "cmd.h"
 #include "outside.h"
 #include "process.h"
+#include "reason.h"
 
 unsigned long long process_size(pid_t pid)
 {
@@ -40,17 +40,6 @@ void print_stats(pid_t pid, const struct ghost_export_stats *s)
 	message("process %d: %llu threads, %llu pages, %llu bytes, stopped for %.3f ms of %.3f ms",
 		pid, (unsigned long long)s->threads, (unsigned long long)s->pages,
 		(unsigned long long)s->bytes, s->stop_ns / 1e6, s->total_ns / 1e6);
-}
-
-__printf(4, 5)
-static int say(char *why, size_t size, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
 }
 
 /* The first line of a file that begins with @start, behind that */
@@ -80,11 +69,11 @@ static int find_user(struct request *r, pid_t pid, char *why, size_t size)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	if (!read_line(path, "Uid:", line, sizeof(line)))
-		return say(why, size, -ESRCH, "process %d: there is none", pid);
+		return reason(why, size, -ESRCH, "process %d: there is none", pid);
 	uid = strtoul(line, NULL, 10);
 	pw = getpwuid(uid);
 	if (!pw || strlen(pw->pw_name) >= sizeof(r->user))
-		return say(why, size, -ENOENT, "process %d: user %u has no name", pid, uid);
+		return reason(why, size, -ENOENT, "process %d: user %u has no name", pid, uid);
 	memcpy(r->user, pw->pw_name, strlen(pw->pw_name) + 1);
 	return 0;
 }
@@ -117,14 +106,14 @@ static int find_name(struct request *r, pid_t pid, char *why, size_t size)
 
 	if (!start_time(pid, &start) ||
 	    !read_line("/proc/sys/kernel/random/boot_id", "", boot, sizeof(boot)))
-		return say(why, size, -ESRCH, "process %d: cannot be named", pid);
+		return reason(why, size, -ESRCH, "process %d: cannot be named", pid);
 	n = snprintf(r->process, sizeof(r->process), "%s:%d:%llu", boot, pid, start);
 	/* Of a process there may be many duplicates, but only one that it has become */
 	if (r->what == REQUEST_DUPLICATE &&
 	    getrandom(&number, sizeof(number), 0) == sizeof(number) &&
 	    n < (int)sizeof(r->process))
 		n += snprintf(r->process + n, sizeof(r->process) - n, ":%x", number);
-	return n < (int)sizeof(r->process) ? 0 : say(why, size, -EINVAL, "%s: too long", boot);
+	return n < (int)sizeof(r->process) ? 0 : reason(why, size, -EINVAL, "%s: too long", boot);
 }
 
 static bool is_terminal(pid_t pid, int fd)
@@ -185,8 +174,8 @@ int process_request(struct request *r, pid_t pid, const struct outside *outside,
 	for (i = 0; outside && i < outside->n && !ret; i++) {
 		ret = add_outside(r, pid, outside, outside->fds[i]);
 		if (ret)
-			say(why, size, ret, "fd %d: %s", outside->fds[i],
-			    ret == -EOPNOTSUPP ? "too many lie outside" : strerror(-ret));
+			reason(why, size, ret, "fd %d: %s", outside->fds[i],
+			       ret == -EOPNOTSUPP ? "too many lie outside" : strerror(-ret));
 	}
 	return ret;
 }

@@ -2,7 +2,6 @@
 /* A ghostd on another machine */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "cmd.h"
 #include "link.h"
+#include "reason.h"
 #include "remote.h"
 
 #define ANSWER_MS	30000
@@ -39,17 +39,6 @@ int remote_host(const struct command *cmd, struct remote *r, char *arg)
 	if (!link_split(arg, &r->host, &r->port))
 		return usage_error(cmd, "'%s': HOST or HOST:PORT is wanted", arg);
 	return 0;
-}
-
-__printf(3, 4)
-static int say(char *why, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, REPORT_SIZE, fmt, ap);
-	va_end(ap);
-	return err;
 }
 
 /* The user's own file, else the machine's */
@@ -89,7 +78,7 @@ void remote_close(struct remote *r)
 		free(r->paths[i]);
 }
 
-static int secure(struct remote *r, int fd, char *why)
+static int secure(struct remote *r, int fd, char *why, size_t size)
 {
 	char identity[IDENTITY_MAX];
 	struct tls *tls = NULL;
@@ -98,12 +87,13 @@ static int secure(struct remote *r, int fd, char *why)
 	if (r->insecure) {
 		if (link_is_local(fd))
 			return 0;
-		return say(why, -EINVAL, "%s: --insecure is only for this machine", r->host);
+		return reason(why, size, -EINVAL, "%s: --insecure is only for this machine",
+			      r->host);
 	}
 	find_files(r);
-	ret = tls_open(&tls, &r->files, why, REPORT_SIZE);
+	ret = tls_open(&tls, &r->files, why, size);
 	if (!ret)
-		ret = tls_start(tls, fd, r->host, identity, sizeof(identity), why, REPORT_SIZE);
+		ret = tls_start(tls, fd, r->host, identity, sizeof(identity), why, size);
 	tls_close(tls);
 	return ret;
 }
@@ -122,15 +112,15 @@ static int hear_answer(int fd, const char *host, char *answer, size_t size)
 	int ret = link_receive(fd, &m, ANSWER_MS);
 
 	if (ret == -ETIMEDOUT)
-		return say(answer, ret, "%s: does not answer", host);
+		return reason(answer, size, ret, "%s: does not answer", host);
 	if (ret)
-		return say(answer, ret == -ENODATA ? -ECONNRESET : ret,
-			   "%s: closed the connection; its log may say why", host);
+		return reason(answer, size, ret == -ENODATA ? -ECONNRESET : ret,
+			      "%s: closed the connection; its log may say why", host);
 	clean(m.data);
 	if (m.type == LINK_ANSWER && !strncmp((char *)m.data, "refused ", 8))
-		return say(answer, -EACCES, "%s: %s", host, m.data + 8);
+		return reason(answer, size, -EACCES, "%s: %s", host, m.data + 8);
 	if (m.type != LINK_ANSWER || strncmp((char *)m.data, "ok", 2))
-		return say(answer, -EPROTO, "%s: answers with what is none", host);
+		return reason(answer, size, -EPROTO, "%s: answers with what is none", host);
 	snprintf(answer, size, "%s", m.data[2] ? (char *)m.data + 3 : "");
 	return 0;
 }
@@ -143,15 +133,15 @@ int remote_ask(struct remote *r, const struct request *request, char *answer, si
 	signal(SIGPIPE, SIG_IGN);	/* GnuTLS writes with no flags */
 	ret = request_print(request, text, sizeof(text));
 	if (ret)
-		return say(answer, ret, "too much to say of the process");
-	fd = link_connect(r->host, r->port, answer, REPORT_SIZE);
+		return reason(answer, size, ret, "too much to say of the process");
+	fd = link_connect(r->host, r->port, answer, size);
 	if (fd < 0)
 		return fd;
-	ret = secure(r, fd, answer);
+	ret = secure(r, fd, answer, size);
 	if (!ret) {
 		ret = link_send_text(fd, LINK_REQUEST, text);
 		if (ret)
-			say(answer, ret, "%s: %s", r->host, strerror(-ret));
+			reason(answer, size, ret, "%s: %s", r->host, strerror(-ret));
 	}
 	if (!ret)
 		ret = hear_answer(fd, r->host, answer, size);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sending a process to a ghostd */
 #include <errno.h>
+#include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@ struct stay {
 	sigset_t mask;			/* of signals, as it was */
 };
 
-int send_stdio(const struct command *cmd, struct send *s, const char *arg)
+static int set_stdio(const struct command *cmd, struct send *s, const char *arg)
 {
 	struct request *r = &s->request;
 
@@ -40,6 +42,37 @@ int send_stdio(const struct command *cmd, struct send *s, const char *arg)
 				   arg);
 	memcpy(r->file, arg, strlen(arg) + 1);
 	return 0;
+}
+
+int send_option(const struct command *cmd, struct send *s, int opt, char **argv)
+{
+	long n;
+
+	switch (opt) {
+	case 'q':
+		s->quiet = true;
+		return 0;
+	case 'v':
+		s->verbose = true;
+		return 0;
+	case OPT_STDIO:
+		return set_stdio(cmd, s, optarg);
+	case OPT_OUTSIDE:
+		return outside_option(cmd, &s->wanted, optarg);
+	case OPT_TIMEOUT:
+		if (!parse_number(optarg, 1, INT_MAX, &n))
+			return usage_error(cmd, "--timeout '%s': no number of milliseconds",
+					   optarg);
+		s->opts.timeout_ms = n;
+		return 0;
+	case OPT_PATIENCE:
+		if (!parse_number(optarg, 1, INT_MAX / 1000, &n))
+			return usage_error(cmd, "--patience '%s': no number of seconds", optarg);
+		s->opts.patience_ms = n * 1000;
+		return 0;
+	default:
+		return remote_option(&s->remote, opt, optarg) ? 0 : wrong_option(cmd, argv);
+	}
 }
 
 int send_failed(struct send *s, pid_t pid, int err)
@@ -62,7 +95,7 @@ void send_close(struct send *s)
 
 static unsigned long long measure(void *arg)
 {
-	return link_bytes((int)(long)arg, true);
+	return link_bytes_sent((int)(long)arg);
 }
 
 static int export(struct send *s, pid_t pid, int fd)
@@ -155,8 +188,11 @@ static int stay_connected(struct send *s, int link)
 	struct forward *f = forward_new(link, on_message, &stay);
 	int ret;
 
-	if (!f)
-		return -ENOMEM;
+	if (!f) {
+		message("process %llu: runs on %s, but there is no memory to stay connected",
+			(unsigned long long)s->stats.pid, s->remote.host);
+		return EXIT_OSERR;
+	}
 	stay.signals = catch_signals(&stay.mask);
 	/* The other end learns that somebody is here, and what came meanwhile */
 	send_window(&stay);

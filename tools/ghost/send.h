@@ -37,8 +37,11 @@ struct send {
 	char report[REPORT_SIZE];
 };
 
-/* The argument of --stdio. 0 or an exit code. */
-int send_stdio(const struct command *cmd, struct send *s, const char *arg);
+/* What getopt_long() returns for options that all commands have which send something */
+enum { OPT_STDIO = 400, OPT_OUTSIDE, OPT_TIMEOUT, OPT_PATIENCE };
+
+/* One of these, or of remote_option(). 0 or an exit code; it is wrong if it is none of them. */
+int send_option(const struct command *cmd, struct send *s, int opt, char **argv);
 
 /* All returns are exit codes; what is wrong has been said. */
 int send_process(struct send *s, pid_t pid);

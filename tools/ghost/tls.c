@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,8 @@
 #include <gnutls/x509.h>
 #include <linux/tls.h>
 
-#include "compiler.h"
 #include "link.h"
+#include "reason.h"
 #include "tls.h"
 
 #ifndef TCP_ULP
@@ -35,17 +34,6 @@ struct tls {
 	gnutls_certificate_credentials_t credentials;
 };
 
-__printf(4, 5)
-static int say(char *why, size_t size, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 void tls_load(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -64,20 +52,20 @@ int tls_open(struct tls **tls, const struct tls_files *files, char *why, size_t 
 
 	if (!t || gnutls_certificate_allocate_credentials(&t->credentials)) {
 		free(t);
-		return say(why, size, -ENOMEM, "no memory");
+		return reason(why, size, -ENOMEM, "no memory");
 	}
 	*tls = t;
 	ret = gnutls_certificate_set_x509_trust_file(t->credentials, files->authority,
 						     GNUTLS_X509_FMT_PEM);
 	if (ret == 0)
-		return say(why, size, -EINVAL, "%s: no certificate in it", files->authority);
+		return reason(why, size, -EINVAL, "%s: no certificate in it", files->authority);
 	if (ret < 0)
-		return say(why, size, -EINVAL, "%s: %s", files->authority, gnutls_strerror(ret));
+		return reason(why, size, -EINVAL, "%s: %s", files->authority, gnutls_strerror(ret));
 	ret = gnutls_certificate_set_x509_key_file(t->credentials, files->certificate, files->key,
 						   GNUTLS_X509_FMT_PEM);
 	if (ret < 0)
-		return say(why, size, -EINVAL, "%s, %s: %s", files->certificate, files->key,
-			   gnutls_strerror(ret));
+		return reason(why, size, -EINVAL, "%s, %s: %s", files->certificate, files->key,
+			      gnutls_strerror(ret));
 	return 0;
 }
 
@@ -152,7 +140,7 @@ static int give_to_kernel(gnutls_session_t session, int fd, char *why, size_t si
 
 	/* Something that was read from the socket would be lost */
 	if (gnutls_record_check_pending(session))
-		return say(why, size, -EPROTO, "TLS: the other end speaks too soon");
+		return reason(why, size, -EPROTO, "TLS: the other end speaks too soon");
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
 		ret = -errno;
 	if (!ret)
@@ -160,10 +148,10 @@ static int give_to_kernel(gnutls_session_t session, int fd, char *why, size_t si
 	if (!ret)
 		ret = give_key(session, fd, true);
 	if (ret == -ENOTCONN)
-		return say(why, size, -ECONNRESET, CLOSED);
+		return reason(why, size, -ECONNRESET, CLOSED);
 	if (ret)
-		return say(why, size, ret, "TLS in the kernel: %s%s", strerror(-ret),
-			   ret == -ENOENT ? "; it takes CONFIG_TLS, module tls" : "");
+		return reason(why, size, ret, "TLS in the kernel: %s%s", strerror(-ret),
+			      ret == -ENOENT ? "; it takes CONFIG_TLS, module tls" : "");
 	return 0;
 }
 
@@ -226,13 +214,13 @@ static int verify(gnutls_session_t session, const char *host, char *why, size_t 
 
 	ret = gnutls_certificate_verify_peers(session, wanted, host ? 2 : 1, &status);
 	if (ret < 0)
-		return say(why, size, -EACCES, "certificate: %s", gnutls_strerror(ret));
+		return reason(why, size, -EACCES, "certificate: %s", gnutls_strerror(ret));
 	if (!status)
 		return 0;
 	if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0))
-		return say(why, size, -EACCES, "certificate: not trusted");
-	say(why, size, 0, "certificate%s%s: %s", host ? " of " : "", host ? host : "",
-	    (char *)text.data);
+		return reason(why, size, -EACCES, "certificate: not trusted");
+	reason(why, size, 0, "certificate%s%s: %s", host ? " of " : "", host ? host : "",
+	       (char *)text.data);
 	gnutls_free(text.data);
 	return -EACCES;
 }
@@ -245,15 +233,15 @@ static int shake_hands(gnutls_session_t session, char *why, size_t size)
 		ret = gnutls_handshake(session);
 	} while (ret < 0 && !gnutls_error_is_fatal(ret));
 	if (ret == GNUTLS_E_TIMEDOUT)
-		return say(why, size, -ETIMEDOUT, "TLS: the other end does not answer");
+		return reason(why, size, -ETIMEDOUT, "TLS: the other end does not answer");
 	if (ret == GNUTLS_E_PREMATURE_TERMINATION || ret == GNUTLS_E_PULL_ERROR ||
 	    ret == GNUTLS_E_PUSH_ERROR)
-		return say(why, size, -ECONNRESET, CLOSED);
+		return reason(why, size, -ECONNRESET, CLOSED);
 	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		return say(why, size, -EPROTO, "TLS: the other end says: %s",
-			   gnutls_alert_get_name(gnutls_alert_get(session)));
+		return reason(why, size, -EPROTO, "TLS: the other end says: %s",
+			      gnutls_alert_get_name(gnutls_alert_get(session)));
 	if (ret)
-		return say(why, size, -EPROTO, "TLS: %s", gnutls_strerror(ret));
+		return reason(why, size, -EPROTO, "TLS: %s", gnutls_strerror(ret));
 	return 0;
 }
 
@@ -283,10 +271,10 @@ int tls_start(struct tls *tls, int fd, const char *host, char *identity, size_t 
 	identity[0] = '\0';
 	ret = gnutls_init(&session, flags | (host ? GNUTLS_CLIENT : GNUTLS_SERVER));
 	if (ret)
-		return say(why, size, -ENOMEM, "TLS: %s", gnutls_strerror(ret));
+		return reason(why, size, -ENOMEM, "TLS: %s", gnutls_strerror(ret));
 	ret = set_up(session, tls, fd, host);
 	if (ret) {
-		ret = say(why, size, -EINVAL, "TLS: %s", gnutls_strerror(ret));
+		ret = reason(why, size, -EINVAL, "TLS: %s", gnutls_strerror(ret));
 		goto out;
 	}
 	ret = shake_hands(session, why, size);
@@ -295,7 +283,7 @@ int tls_start(struct tls *tls, int fd, const char *host, char *identity, size_t 
 	trust = verify(session, host, why, size);
 	/* The one who connects knows whom he has asked for */
 	if (!trust && !host && find_identity(session, identity, identity_size))
-		trust = say(why, size, -EACCES, "certificate: no name in it");
+		trust = reason(why, size, -EACCES, "certificate: no name in it");
 	/* The one who connects need not explain himself */
 	ret = trust && host ? trust : give_to_kernel(session, fd, why, size);
 	if (!ret)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <linux/ghost_image.h>
 
 #include "cmd.h"
+#include "reason.h"
 #include "wiring.h"
 
 #define NO_FD	(-1)
@@ -166,17 +166,6 @@ static struct wish *find_wish(struct wiring *w, int image_fd)
 	return NULL;
 }
 
-__printf(4, 5)
-static int say(char *report, size_t size, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(report, size, fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 static int add_pair(struct wiring *w, int image_fd, int fd)
 {
 	struct ghost_fd_pair *pairs = reallocarray(w->pairs, w->n + 1, sizeof(*pairs));
@@ -201,8 +190,8 @@ static int open_wish(struct wish *wish, int access, char *report, size_t size)
 		flags |= O_CREAT | O_APPEND;
 	wish->fd = open(wish->path, flags, 0666);
 	if (wish->fd < 0)
-		return say(report, size, -errno, "fd %d: %s: %s", wish->image_fd, wish->path,
-			   strerror(errno));
+		return reason(report, size, -errno, "fd %d: %s: %s", wish->image_fd, wish->path,
+			      strerror(errno));
 	return 0;
 }
 
@@ -219,8 +208,8 @@ static int wire_wishes(struct wiring *w, const struct scan *scan, char *report, 
 		fd = find_fd(scan, wish->image_fd);
 		file = fd ? find_file(scan, fd->ref) : NULL;
 		if (!file)
-			return say(report, size, -EBADF, "fd %d: the image has no such descriptor",
-				   wish->image_fd);
+			return reason(report, size, -EBADF,
+				      "fd %d: the image has no such descriptor", wish->image_fd);
 		ret = open_wish(wish, file->access, report, size);
 		if (!ret)
 			ret = add_pair(w, wish->image_fd, wish->fd);
@@ -277,9 +266,9 @@ static int wire_others(struct wiring *w, const struct scan *scan, char *report, 
 			continue;
 		twin = find_twin(w, scan, file->ref);
 		if (twin == NO_FD)
-			return say(report, size, -EBADF,
-				   "fd %d (%s): lies outside the image, and nothing stands for it",
-				   fd, file->name);
+			return reason(report, size, -EBADF,
+				      "fd %d (%s): lies outside the image, and nothing stands for it",
+				      fd, file->name);
 		ret = add_pair(w, fd, twin);
 		if (ret)
 			return ret;
@@ -296,7 +285,7 @@ static int wire(struct wiring *w, const struct scan *scan, bool detach,
 	if (detach) {
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (null < 0)
-			return say(report, size, -errno, "/dev/null: %s", strerror(errno));
+			return reason(report, size, -errno, "/dev/null: %s", strerror(errno));
 	}
 	ret = wire_standard(w, scan, null);
 	if (!ret)
@@ -317,7 +306,7 @@ int wiring_of_image(struct wiring *w, int fd, bool detach, char *report, size_t 
 		return ret;
 	ret = scan_image(&scan, image);
 	if (ret)
-		say(report, size, ret, "%s", ghost_image_error(image));
+		reason(report, size, ret, "%s", ghost_image_error(image));
 	else
 		ret = wire(w, &scan, detach, report, size);
 	ghost_image_close(image);

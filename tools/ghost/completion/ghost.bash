@@ -33,7 +33,7 @@ _ghost()
 	dup:--to)
 		mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
 		return ;;
-	*:--timeout|*:--outside|migrate:--patience|dup:-n|dup:--number)
+	*:--timeout|*:--outside|*:--patience|dup:-n|dup:--number)
 		return ;;
 	esac
 	case $cmd in
@@ -45,7 +45,8 @@ _ghost()
 		words="--stdio --resolve --resolve=here --resolve=there --timeout --patience --outside"
 		words+=" --quiet --verbose --help $tls" ;;
 	dup)
-		words="--number --to --stdio --timeout --outside --quiet --verbose --help $tls" ;;
+		words="--number --to --stdio --timeout --patience --outside --quiet --verbose --help"
+		words+=" $tls" ;;
 	check)
 		words="--json --outside --help" ;;
 	show)
