@@ -87,6 +87,17 @@ t() # NAME FUNCTION
 	clean_up
 }
 
+# run_tests: those in the array "tests", by name and function; GHOST_ONLY is a regular expression
+run_tests()
+{
+	local nr
+	echo "1..$((${#tests[@]} / 2))"
+	for ((nr = 0; nr < ${#tests[@]}; nr += 2)); do
+		[[ ${tests[nr]} =~ ${GHOST_ONLY-} ]] || continue
+		t "${tests[nr]}" "${tests[nr + 1]}"
+	done
+}
+
 clean_up()
 {
 	exec 5>&- 6>&- 8>&- 9>&-
