@@ -506,7 +506,10 @@ static int install_page(struct vm_area_struct *vma, unsigned long addr, struct b
 	return ret;
 }
 
-/* A huge page is there: khugepaged has been quick */
+/*
+ * Something is there: a huge page, as khugepaged has been quick; or a page of zeros, because
+ * somebody has looked at the memory of the new process, as ps(1) does at its arguments.
+ */
 static int copy_page_in(unsigned long addr, struct page *from)
 {
 	struct page *page;
@@ -537,15 +540,15 @@ static int install_run(struct ghost *g, struct in_batch *b, unsigned int first,
 		}
 		if (!ret)
 			ret = install_page(vma, addr, &b->bvec[first + i]);
-		if (ret == -EAGAIN)
+		if (ret == -EAGAIN || ret == -EEXIST)
 			ret = copy_page_in(addr, b->bvec[first + i].bv_page);
 		if (ret)
 			break;
 	}
 	mmap_read_unlock(mm);
-	if (ret == -EFAULT || ret == -EEXIST)
+	if (ret == -EFAULT)
 		return refuse_page(g, addr, -EBADMSG,
-				   "not private memory, or there twice, or code under PR_SET_MDWE");
+				   "not private memory, or code under PR_SET_MDWE");
 	return ret;
 }
 

@@ -2,6 +2,7 @@
 /*
  * The two calls themselves: arguments, permissions, report, statistics
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -823,6 +824,48 @@ TEST_F(basic, outside_descriptor_must_be_given_at_import)
 	EXPECT_IMPORT_FAILS(EBADF);
 	EXPECT_NE(NULL, strstr(self->i.report, "fd 0")) TH_LOG("%s", self->i.report);
 	EXPECT_EQ(-1, waitpid(-1, NULL, WNOHANG | __WALL) == 0 ? -1 : 0);
+	EXPECT_UNDISTURBED();
+}
+
+/* As ps(1) does, all the time: this reads memory of whatever is there */
+static void look_at_processes(void)
+{
+	char path[64], buf[4096];
+	struct dirent *entry;
+	DIR *proc;
+
+	for (;;) {
+		proc = opendir("/proc");
+		while (proc && (entry = readdir(proc))) {
+			snprintf(path, sizeof(path), "/proc/%.20s/cmdline", entry->d_name);
+			read_text(path, buf, sizeof(buf));
+		}
+		if (proc)
+			closedir(proc);
+	}
+}
+
+TEST_F(basic, import_does_not_mind_being_looked_at)
+{
+	int status, round;
+	pid_t looker;
+
+	image_close(&self->img);
+	ASSERT_EQ(NULL, image_open(&self->img, STORE_TMPFS));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	looker = fork();
+	ASSERT_LE(0, looker);
+	if (!looker)
+		look_at_processes();
+	for (round = 0; round < 100; round++) {
+		ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+		EXPECT_EQ(0, target_wake(&self->copy));
+		EXPECT_TRUE(target_says(&self->copy, "ok"));
+		EXPECT_EQ(0, target_wait(&self->copy, &status));
+		target_end(&self->copy);
+	}
+	kill(looker, SIGKILL);
+	waitpid(looker, NULL, 0);
 	EXPECT_UNDISTURBED();
 }
 
