@@ -35,7 +35,9 @@ measure()
 	rm -f "$name".*
 	for ((i = 0; i < runs; i++)); do
 		mkfifo fill
-		"$here/wire" fill "$mb" 0 < /dev/null 2>&1 > fill | cat &
+		# Where it is must be there as well
+		(cd / && exec "$here/wire" fill "$mb" 0 < /dev/null 2>&1) > fill &
+		disown
 		read -r _ < fill
 		p=$(pgrep -n -x wire)
 		read -r _ us _ stop _ bytes < <(

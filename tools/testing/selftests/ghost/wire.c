@@ -13,6 +13,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -153,7 +154,7 @@ static int run_send(const char *host, const char *port, const char *bytes)
 
 static void __attribute__((noreturn)) run_import(const char *port)
 {
-	int listener = listen_at(port), null = 2;
+	int listener = listen_at(port), null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct ghost_tcp_params params = { };
 	char report[4096];
 	struct ghost_fd_map map[3] = { { 0, null }, { 1, null }, { 2, null } };
