@@ -102,9 +102,7 @@ struct user {
 	gid_t gid;
 };
 
-/*
- * Make the process, and be its parent. Tells on @result; ends with the process.
- */
+/* Make the process, and be its parent. Tells on @result; ends with the process. */
 __noreturn
 void import_and_serve(const struct conf *conf, const struct request *request,
 		      const struct user *user, int fd, int result);

@@ -834,6 +834,8 @@ static void look_at_processes(void)
 	struct dirent *entry;
 	DIR *proc;
 
+	/* An assertion may end the test that would end this */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		proc = opendir("/proc");
 		while (proc && (entry = readdir(proc))) {
