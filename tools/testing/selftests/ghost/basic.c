@@ -1375,4 +1375,4 @@ TEST_F(permission, sysctl_takes_only_0_and_1)
 	EXPECT_EQ(0, write_text(SYSCTL, "0\n"));
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

@@ -506,8 +506,6 @@ int main(int argc, char **argv)
 	const char *which = argc > 2 ? argv[2] : "";
 	int rounds = env_number("GHOST_BENCH_ROUNDS", 9);
 
-	if (argc > 2 && !strcmp(argv[1], "--target"))
-		return target_main(argc - 2, argv + 2);
 	if (argc < 2) {
 		fprintf(stderr, "usage: %s DIR [ratios|memory]\n", argv[0]);
 		return 2;

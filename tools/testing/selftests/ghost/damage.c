@@ -1101,4 +1101,4 @@ TEST_F(image, import_that_waits_for_a_pipe_can_be_interrupted)
 	close(fds[1]);
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

@@ -580,6 +580,7 @@ int target_start(struct target *t, const char *name, const struct target_options
 	static const struct target_options none;
 	char self[4096];
 	int ends[2], i, n, fds[MAX_OUTSIDE], err;
+	pid_t pid;
 
 	if (!o)
 		o = &none;
@@ -588,8 +589,9 @@ int target_start(struct target *t, const char *name, const struct target_options
 		return -1;
 	self[n] = 0;
 	t->nfds = o->nfds;
-	t->pid = fork();
-	if (!t->pid) {
+	/* Not fork(): there may be much memory, a mapping for each test at least */
+	pid = vfork();
+	if (!pid) {
 		char *argv[] = {
 			(char *)(o->exe ?: self), "--target", (char *)name, (char *)o->arg, NULL
 		};
@@ -609,11 +611,12 @@ int target_start(struct target *t, const char *name, const struct target_options
 		say("exec: %m");
 		_exit(127);
 	}
+	t->pid = pid;
 	err = errno;
 	close(ends[0]);
 	close(ends[1]);
 	errno = err;
-	if (t->pid < 0) {
+	if (pid < 0) {
 		target_close(t);
 		return -1;
 	}
@@ -765,34 +768,21 @@ void target_register(struct target_entry *entry)
 	targets = entry;
 }
 
-/* The harness has shared memory for each test; a target is to have only its own */
-static void drop_harness_memory(void)
-{
-	unsigned long start, end;
-	static char maps[65536];
-	char *line, *next;
-
-	read_text("/proc/self/maps", maps, sizeof(maps));
-	for (line = maps; *line; line = next) {
-		next = strchrnul(line, '\n');
-		if (*next)
-			*next++ = 0;
-		if (strstr(line, " rw-s ") && strstr(line, "/dev/zero (deleted)") &&
-		    sscanf(line, "%lx-%lx", &start, &end) == 2)
-			munmap((void *)start, end - start);
-	}
-}
-
-int target_main(int argc, char **argv)
+/*
+ * glibc gives the arguments to constructors, too. Those of the harness map shared memory
+ * for each test: a target is to have only its own, and to begin soon.
+ */
+static void __attribute__((constructor(TARGET_PRIO + 1))) target_main(int argc, char **argv)
 {
 	struct target_entry *e;
 
-	drop_harness_memory();
+	if (argc < 3 || strcmp(argv[1], "--target"))
+		return;
 	for (e = targets; e; e = e->next)
-		if (!strcmp(e->name, argv[0]))
-			return e->run(argc > 1 ? argv[1] : NULL);
-	say("there is no target %s", argv[0]);
-	return 127;
+		if (!strcmp(e->name, argv[2]))
+			exit(e->run(argc > 3 ? argv[3] : NULL));
+	say("there is no target %s", argv[2]);
+	exit(127);
 }
 
 /* No stdio, no malloc: a target is to be as it is, not as its C library makes it */

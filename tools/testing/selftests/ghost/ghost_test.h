@@ -143,6 +143,9 @@ int verdict(void);		/* "ok", unless something was wrong */
 		wrong("%s:%d: %s: %m", __FILE__, __LINE__, #cond);		\
 } while (0)
 
+/* A target is one before the harness's constructors have run */
+#define TARGET_PRIO	101
+
 struct target_entry {
 	const char *name;
 	int (*run)(const char *arg);
@@ -150,14 +153,14 @@ struct target_entry {
 };
 
 void target_register(struct target_entry *entry);
-int target_main(int argc, char **argv);
 
 #define TARGET(_name)								\
 	static int target_##_name(const char *arg);				\
 	static struct target_entry target_entry_##_name = {			\
 		.name = #_name, .run = target_##_name,				\
 	};									\
-	static void __attribute__((constructor)) target_register_##_name(void)	\
+	static void __attribute__((constructor(TARGET_PRIO)))			\
+	target_register_##_name(void)						\
 	{									\
 		target_register(&target_entry_##_name);				\
 	}									\
@@ -216,14 +219,6 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 #define ASSERT_IMPORTED(_copy, _t, _img, _flags)				\
 	ASSERT_EQ(0, import_target(_copy, _t, _img, _flags, NULL))		\
 		TH_LOG("import: %s: %s", strerror(errno), (_img)->report)
-
-#define GHOST_TEST_MAIN								\
-	int main(int argc, char **argv)						\
-	{									\
-		if (argc > 2 && !strcmp(argv[1], "--target"))			\
-			return target_main(argc - 2, argv + 2);			\
-		return test_harness_run(argc, argv);				\
-	}
 #endif
 
 #endif /* GHOST_TEST_H */

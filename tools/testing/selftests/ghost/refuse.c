@@ -1773,4 +1773,4 @@ TEST_F(changed, working_directory_must_be_there)
 	EXPECT_STALE(self->path);
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -1925,14 +1926,14 @@ static bool make_dir(char *dir, size_t size)
 	return mkdtemp(path) && !chmod(path, 0755) && realpath(path, dir) && strlen(dir) < size;
 }
 
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	return remove(path);
+}
+
 static void remove_dir(const char *dir)
 {
-	char command[PATH_MAX + 20];
-
-	if (!dir[0])
-		return;
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	if (system(command))
+	if (dir[0] && nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
 		fprintf(stderr, "# cannot remove %s\n", dir);
 }
 
@@ -2756,4 +2757,4 @@ TEST_F(life, process_that_writes_all_the_time_loses_nothing)
 	image_close(&file);
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

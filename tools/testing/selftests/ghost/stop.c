@@ -2797,4 +2797,4 @@ TEST_F(process, killed_importer_does_not_wait_for_a_tracer)
 	free(bytes);
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

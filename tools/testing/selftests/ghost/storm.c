@@ -826,4 +826,4 @@ TEST_F(storm, of_memory_ghosts)
 	calm_down(_metadata, self);
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN

@@ -467,4 +467,4 @@ TEST_F(transfer, ends_with_the_process)
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
-GHOST_TEST_MAIN
+TEST_HARNESS_MAIN
