@@ -108,23 +108,42 @@ clean_up()
 	rm -rf err image in left out pid tty.log in.* out.* pid.*
 }
 
+# What is asked again and again starts no program: that takes long on a debug kernel
+mkfifo never
+pause() { read -r -t "$1" <> "$dir/never"; }
+
 # until_true COMMAND...: wait until it succeeds
 until_true()
 {
 	local i
 	for i in {1..300}; do
 		"$@" && return
-		sleep 0.1
+		pause 0.1
 	done
 	note "waited in vain for: $*"
 	return 1
 }
 
-has() { grep -qsx -- "$2" "$1"; }
+# has FILE LINE
+has()
+{
+	local line
+	[ -e "$1" ] || return
+	while IFS= read -r line; do
+		[ "$line" = "$2" ] && return
+	done < "$1"
+	return 1
+}
 said() { grep -qF -- "$1" err && return; note "not said: $1; but: $(head -c 300 err)"; return 1; }
 gone() { ! kill -0 "$1" 2> /dev/null; }
-state() { sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null; }
-state_is() { [ "$(state "$1")" = "$2" ]; }
+state_is()
+{
+	local key value _
+	while read -r key value _; do
+		[ "$key" != State: ] || { [ "$value" = "$2" ]; return; }
+	done 2> /dev/null < "/proc/$1/status"
+	return 1
+}
 
 # code WANT COMMAND...: run it and compare its exit code
 code()
