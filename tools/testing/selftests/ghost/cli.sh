@@ -53,7 +53,7 @@ print(a, b.fileno(), flush=True); time.sleep(60)' > out &
 
 result_is_the_same()
 {
-	local n=1500000 p begin=${EPOCHREALTIME/./} some
+	local n=600000 p begin=${EPOCHREALTIME/./} some
 	$python compute.py pid $n > out.1
 	was 37 $? || return 1
 	some=$(((${EPOCHREALTIME/./} - begin) / 4))
@@ -75,14 +75,14 @@ nothing_is_lost_or_done_twice()
 		import os, sys
 		with open("pid", "w") as f:
 		    print(os.getpid(), file=f)
-		for i in range(40000):
+		for i in range(15000):
 		    print(i, flush=True)
 	END
 	$python lines.py | cat > out.1 &
 	until_true test -s out.1 && p=$(cat pid) && g 0 checkpoint "$p" -o "$img" --kill || return 1
 	wait
 	gone "$p" && "$ghost" restart "$img" 2> err | cat > out.2 || return 1
-	[ -s out.2 ] && cat out.1 out.2 | cmp - <(seq 0 39999)
+	[ -s out.2 ] && cat out.1 out.2 | cmp - <(seq 0 14999)
 }
 
 exit_status_is_passed_on()
@@ -313,7 +313,7 @@ interruption_leaves_nothing_behind()
 {
 	local delay sig
 	$python -c 'import os, time
-data = os.urandom(1 << 20) * 96
+data = os.urandom(1 << 20) * 32
 print("ready", flush=True)
 while True: time.sleep(0.01)' > out &
 	p=$!
