@@ -71,13 +71,14 @@ cat > count.py <<- 'END'
 	    time.sleep(0.01)
 END
 
+# It may be open at any moment, and is wanted at the other end then
+empty_steps() { : > steps && there ": > $work/steps"; }
 stepped() { [ -e steps ] && [ "$(wc -l < steps)" -ge "$1" ]; }
 
 counts_on_without_a_loss()
 {
 	local i where=here last
-	there "rm -f $work/steps"
-	rm -f steps
+	empty_steps || return 1
 	start $python count.py
 	until_true stepped 20 || return 1
 	c=$p
@@ -151,7 +152,7 @@ END
 
 written_memory_arrives_whole()
 {
-	there "rm -f $work/rounds"
+	there ": > $work/rounds"
 	start $python writer.py "$megabytes"
 	until_true has out ready && until_true test -s rounds &&
 		to_peer "$p" --stdio $work/result && until_true gone "$p" &&
@@ -165,8 +166,7 @@ slow_network_is_borne()
 	local ok=0
 	tc qdisc add dev pair0 root netem delay 20ms loss 2% &&
 		there "tc qdisc add dev pair0 root netem delay 20ms loss 2%" || return 1
-	rm -f steps
-	start $python count.py
+	empty_steps && start $python count.py || return 1
 	until_true stepped 5 && to_peer "$p" -q && until_true has_there steps "[0-9]* [0-9]*" &&
 		from_peer "$c" -q && kill -KILL "$c" && ok=1
 	tc qdisc del dev pair0 root
@@ -179,8 +179,8 @@ cut_link_leaves_one()
 {
 	local i code held=0 stayed=0 moved=0
 	for i in 1 2 3 4 5 6 7 8; do
-		rm -f steps out
-		there "rm -f $work/steps"
+		rm -f out
+		there ": > $work/rounds"
 		start $python writer.py 32
 		until_true has out ready || return 1
 		g_any migrate --patience 2 "$p" $peer &
