@@ -7,12 +7,14 @@
 #
 #	GHOST_ROUNDS	migrations in a row (100)
 #	GHOST_MB	of memory that is written all the time (256)
+#	GHOST_CUTS	of the link, each at another moment (8)
 
 here=$(dirname "$(readlink -f "$0")")
 . "$here/cmd-lib.sh"
 
 rounds=${GHOST_ROUNDS:-100}
 megabytes=${GHOST_MB:-256}
+cuts=${GHOST_CUTS:-8}
 
 . "$here/pair-lib.sh"
 there true || { echo "1..0 # SKIP nobody serves at 10.77.0.2"; exit $ksft_skip; }
@@ -178,7 +180,7 @@ slow_network_is_borne()
 cut_link_leaves_one()
 {
 	local i code held=0 stayed=0 moved=0
-	for i in 1 2 3 4 5 6 7 8; do
+	for ((i = 1; i <= cuts; i++)); do
 		rm -f out
 		there ": > $work/rounds"
 		start $python writer.py 32
