@@ -507,8 +507,8 @@ FIXTURE_SETUP(source)
 	GHOST_NEEDED();
 	ASSERT_EQ(0, connect_tcp(self->sv));
 	/* What nobody reads is not sent: the image must not fit */
-	setsockopt(self->sv[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-	setsockopt(self->sv[1], SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	ASSERT_EQ(0, setsockopt(self->sv[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)));
+	ASSERT_EQ(0, setsockopt(self->sv[1], SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)));
 	self->params = tcp_params(self->sv[0]);
 	ASSERT_EQ(0, target_start(&self->t, "memory", &two_mb));
 	ASSERT_TRUE(target_says(&self->t, "ready"));

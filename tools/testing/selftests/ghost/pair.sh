@@ -179,14 +179,15 @@ slow_network_is_borne()
 # Where it is when the link is cut is not known beforehand: one runs, or it is held and says so
 cut_link_leaves_one()
 {
-	local i code held=0 stayed=0 moved=0
+	local i at code held=0 stayed=0 moved=0
 	for ((i = 1; i <= cuts; i++)); do
+		at=$((i * 8 / cuts))
 		rm -f out
 		there ": > $work/rounds"
 		start $python writer.py 32
 		until_true has out ready || return 1
 		g_any migrate --patience 2 "$p" $peer &
-		sleep "$((i / 3)).$((i % 3 * 3))"
+		sleep "$((at / 3)).$((at % 3 * 3))"
 		ip link set dev pair0 down
 		wait $!
 		code=$?
