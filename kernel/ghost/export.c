@@ -189,6 +189,63 @@ static void count_pages(struct ghost *g)
 				 percpu_counter_sum(&g->mm->rss_stat[MM_SWAPENTS]);
 }
 
+/* Stop the process for as long as a snapshot takes */
+static struct mm_struct *take_snapshot(struct ghost *g)
+{
+	struct mm_struct *mm = ERR_PTR(-ESRCH);
+	struct task_struct *p = NULL;
+	int ret = ghost_park_all(g, NULL);
+
+	if (!ret) {
+		p = get_live_thread(g->pid);
+		ret = p ? check_permission(g, p) : refuse_gone(g);
+	}
+	if (!ret)
+		mm = ghost_snapshot(p);
+	if (p)
+		put_task_struct(p);
+	ghost_unpark_all(g);
+	ghost_threads_free(g);
+	g->nr_threads = 0;
+	return ret ? ERR_PTR(ret) : mm;
+}
+
+/* Does it make sense to go on with what takes @ns for @pages, when it was @before the last time? */
+static bool converges(const struct ghost *g, u64 ns, u64 pages, u64 before)
+{
+	if (div_u64(ns, NSEC_PER_MSEC) <= g->max_downtime_ms)
+		return false;
+	/* What changes faster than it is sent will not become less */
+	return !before || pages < before - before / 8;
+}
+
+/* Send the memory while the process runs on, then what has changed, until that is little */
+static int send_ahead(struct ghost *g)
+{
+	u64 pages = 0, before, sent;
+	struct mm_struct *mm;
+	ktime_t start;
+	int ret;
+
+	if (!g->rounds)
+		return 0;
+	ret = ghost_write_header(g);
+	while (!ret && g->stats.rounds < g->rounds) {
+		mm = take_snapshot(g);
+		if (IS_ERR(mm))
+			return PTR_ERR(mm);
+		start = ktime_get();
+		sent = g->nr_pages;
+		ret = ghost_stage_pages(g, mm);
+		before = pages;
+		pages = g->nr_pages - sent;
+		g->stats.rounds++;
+		if (!converges(g, ktime_to_ns(ktime_sub(ktime_get(), start)), pages, before))
+			break;
+	}
+	return ret;
+}
+
 /**
  * ghost_export() - export a process; sleeps
  * @g: the export, with a resource plugged in unless it is a check
@@ -208,6 +265,8 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 	if (ret || g->mode == GHOST_MODE_CHECK)
 		return ret ?: g->refused ? -EOPNOTSUPP : 0;
 	ret = offer(g);
+	if (!ret)
+		ret = send_ahead(g);
 	if (ret)
 		return ret;
 

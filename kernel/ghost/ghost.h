@@ -125,6 +125,10 @@ enum ghost_mode {
  * @pid: process that is exported
  * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
+ * @staged_mm: export: the snapshot before, whose pages have been sent
+ * @rounds: export: how often memory may be sent before the stop
+ * @max_downtime_ms: export: no more of them if the rest is through in this time
+ * @has_header: export: it has been written
  * @shm: ref -> copy of a shared memory object (struct file)
  * @write_pages: writes what is in @mm
  * @write_shm_pages: writes what is in one of @shm
@@ -132,6 +136,8 @@ enum ghost_mode {
  * @pos: bytes of the image so far
  * @nr_records: records of it so far
  * @nr_pages: pages of it so far
+ * @staged: import: page number -> page, sent before the process was stopped
+ * @nr_staged: number of them
  * @source: import: the kept ghost that is read instead of a resource
  * @chunk: import from @source: where reading is
  * @chunk_pos: and at which byte of it
@@ -195,6 +201,10 @@ struct ghost {
 	struct ghost_stop *stop;
 
 	struct mm_struct *mm;
+	struct mm_struct *staged_mm;
+	u32 rounds;
+	u32 max_downtime_ms;
+	bool has_header;
 	struct xarray shm;
 	int (*write_pages)(struct ghost *g);
 	int (*write_shm_pages)(struct ghost *g, u32 ref);
@@ -203,6 +213,8 @@ struct ghost {
 	u64 nr_records;
 	u64 nr_pages;
 
+	struct xarray staged;
+	unsigned long nr_staged;
 	struct ghost *source;
 	struct ghost_chunk *chunk;
 	size_t chunk_pos;
@@ -286,6 +298,8 @@ int ghost_put(struct ghost *g, u32 kind, const void *rec, size_t len);
 int ghost_put_object(struct ghost *g, u32 kind, u32 ref, const void *rec, size_t len,
 		     const void *tail, size_t tail_len);
 int ghost_put_later(struct ghost *g, u32 kind, u32 ref);
+int ghost_write_record(struct ghost *g, u32 kind, const void *rec, size_t len);
+int ghost_write_header(struct ghost *g);
 int ghost_write_image(struct ghost *g);
 int ghost_write_pages_record(struct ghost *g, u32 kind, struct ghost_rec_pages *rec,
 			     const struct bio_vec *bvec, unsigned int nr_bvec);
@@ -381,6 +395,7 @@ int ghost_hear_machine(struct ghost *g);
 
 int ghost_check_mm(struct ghost *g, struct task_struct *t);
 int ghost_export_mm(struct ghost *g, struct task_struct *t);
+struct mm_struct *ghost_snapshot(struct task_struct *t);
 int ghost_check_snapshot(struct ghost *g);
 int ghost_import_mm(struct ghost *g);
 int ghost_finish_mm(struct ghost *g);
@@ -394,7 +409,11 @@ int ghost_visit_shm(struct ghost *g, struct task_struct *t,
 
 int ghost_export_pages(struct ghost *g, struct task_struct *t);
 int ghost_write_pages(struct ghost *g);
+int ghost_stage_pages(struct ghost *g, struct mm_struct *mm);
 int ghost_import_pages(struct ghost *g);
+int ghost_import_staged(struct ghost *g);
+int ghost_import_kept(struct ghost *g);
+void ghost_free_staged(struct ghost *g);
 
 int ghost_export_shm(struct ghost *g, struct task_struct *t);
 int ghost_import_shm(struct ghost *g);

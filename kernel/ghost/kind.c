@@ -15,7 +15,7 @@
  * @flags: ONCE
  * @name: for messages
  * @check: refuse what cannot be carried; the process may be running; may be NULL
- * @export: put the records; the process is parked
+ * @export: put the records; the process is parked; NULL: they are there already
  * @import: read one record and make it so, on current
  * @finish: called when all its records have been read, also if there are none; may be NULL
  */
@@ -34,6 +34,8 @@ struct ghost_kind {
  * and what may take a privilege comes before the credentials of the process.
  */
 static const struct ghost_kind ghost_kinds[] = {
+	{ GHOST_REC_STAGED, 0, "pages sent before",
+	  NULL, NULL, ghost_import_staged },
 	{ GHOST_REC_MACHINE, ONCE, "machine",
 	  NULL, ghost_export_machine, ghost_import_machine },
 	{ GHOST_REC_PROCESS, ONCE, "process",
@@ -172,7 +174,8 @@ int ghost_export_kinds(struct ghost *g, struct task_struct *p)
 	int ret = 0;
 
 	for (i = 0; !ret && i < ARRAY_SIZE(ghost_kinds); i++)
-		ret = ghost_kinds[i].export(g, p);
+		if (ghost_kinds[i].export)
+			ret = ghost_kinds[i].export(g, p);
 	list_for_each_entry(gt, &g->threads, list)
 		for (i = 0; !ret && i < ARRAY_SIZE(ghost_thread_kinds); i++)
 			ret = ghost_thread_kinds[i].export(g, gt);
@@ -199,10 +202,12 @@ static const struct ghost_thread_kind *find_thread_kind(u32 rec)
 	return NULL;
 }
 
-/* Shared memory and its pages alternate; for the order they are one kind */
+/* What alternates is one kind for the order */
 static u32 order_of(u32 rec)
 {
-	return rec == GHOST_REC_SHM_PAGES ? GHOST_REC_SHM : rec;
+	if (rec == GHOST_REC_SHM_PAGES)
+		return GHOST_REC_SHM;
+	return rec == GHOST_REC_KEPT ? GHOST_REC_PAGES : rec;
 }
 
 static int import_one(struct ghost *g, int kind)
@@ -211,6 +216,8 @@ static int import_one(struct ghost *g, int kind)
 
 	if (g->hdr.kind == GHOST_REC_SHM_PAGES)
 		ret = ghost_import_shm_pages(g);
+	else if (g->hdr.kind == GHOST_REC_KEPT)
+		ret = ghost_import_kept(g);
 	else
 		ret = ghost_kinds[kind].import(g);
 	if (ret)

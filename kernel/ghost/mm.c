@@ -439,6 +439,24 @@ int ghost_check_snapshot(struct ghost *g)
 	return 0;
 }
 
+/**
+ * ghost_snapshot() - make a copy-on-write copy of all private memory of a process; sleeps
+ * @t: one of its threads, parked
+ * Return: the copy, or ERR_PTR: -ESRCH, -EINTR if the caller is being killed, -ENOMEM.
+ */
+struct mm_struct *ghost_snapshot(struct task_struct *t)
+{
+	struct mm_struct *mm = get_task_mm(t), *snapshot;
+
+	if (!mm)
+		return ERR_PTR(-ESRCH);
+	snapshot = dup_mm(NULL, mm, true);
+	mmput(mm);
+	if (snapshot)
+		return snapshot;
+	return ERR_PTR(fatal_signal_pending(current) ? -EINTR : -ENOMEM);
+}
+
 int ghost_export_mm(struct ghost *g, struct task_struct *t)
 {
 	struct ghost_rec_mm *rec __free(kfree) = kzalloc(sizeof(*rec), GFP_KERNEL);
@@ -449,14 +467,13 @@ int ghost_export_mm(struct ghost *g, struct task_struct *t)
 
 	if (!rec)
 		return -ENOMEM;
+	mm = ghost_snapshot(t);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	g->mm = mm;
 	mm = get_task_mm(t);
 	if (!mm)
 		return -ESRCH;
-	g->mm = dup_mm(NULL, mm, true);
-	if (!g->mm) {
-		mmput(mm);
-		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
-	}
 	ret = ghost_check_snapshot(g);
 	fill_mm(rec, mm);
 	rec->personality = cpu_to_le32(t->personality);

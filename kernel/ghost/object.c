@@ -38,6 +38,7 @@ struct ghost *ghost_alloc(enum ghost_mode mode)
 	xa_init_flags(&g->refs, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->ref_numbers, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&g->shm, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&g->staged, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&g->threads);
 	INIT_LIST_HEAD(&g->chunks);
 	init_waitqueue_head(&g->wait);
@@ -70,6 +71,9 @@ static void ghost_free(struct ghost *g)
 	ghost_chunks_free(g);
 	if (g->mm)
 		mmput(g->mm);
+	if (g->staged_mm)
+		mmput(g->staged_mm);
+	ghost_free_staged(g);
 	xa_for_each(&g->shm, ref, file)
 		fput(file);
 	xa_destroy(&g->shm);

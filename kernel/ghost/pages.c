@@ -43,6 +43,9 @@ struct found {
  * @nr_pages: pages in them
  * @next: where the walk goes on
  * @why: what stopped it
+ * @mm: the snapshot
+ * @staging: the process runs on
+ * @kept: what was written before and has not changed; its runs are the end of it
  * @bvec: what is written
  * @rec: in front of them
  * @run: the end of @rec
@@ -61,15 +64,16 @@ struct page_batch {
 		WALK_DEVICE,		/* the page at @next is in the memory of a device */
 		WALK_KILLED,		/* the caller is to die */
 	} why;
+	struct mm_struct *mm;
+	bool staging;
 	struct bio_vec bvec[GHOST_PAGES_BATCH];
+	struct {
+		struct ghost_rec_kept rec;	/* has a flexible end: must stand last */
+		__le64 run[GHOST_PAGES_BATCH];
+	} kept;
 	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
 	__le64 run[GHOST_PAGES_BATCH];
 };
-
-static struct page_batch *batch_alloc(void)
-{
-	return kvzalloc(sizeof(struct page_batch), GFP_KERNEL);
-}
 
 static int stop_walk(struct page_batch *b, unsigned long addr, int why)
 {
@@ -224,7 +228,7 @@ static int fetch_swapped(struct mm_struct *mm, struct page_batch *b)
 /* Collect a batch. Returns 1 if there may be more, 0 at the end, or a negative errno. */
 static int collect(struct ghost *g, struct page_batch *b)
 {
-	struct mm_struct *mm = g->mm;
+	struct mm_struct *mm = b->mm;
 	int ret = 0;
 
 	mmap_read_lock(mm);
@@ -286,17 +290,82 @@ static bool needs_no_page(const struct found *f)
 	return true;
 }
 
-/* One more page at @addr in the table of runs */
-static void add_run(struct page_batch *b, unsigned int *nr_runs, unsigned long addr)
+/* One more page, or huge page, in a table of runs */
+static void add_run(__le64 *run, unsigned int *nr_runs, const struct found *f)
 {
-	u64 last = *nr_runs ? le64_to_cpu(b->rec.run[*nr_runs - 1]) : GHOST_PAGES_HUGE;
+	u64 last = *nr_runs ? le64_to_cpu(run[*nr_runs - 1]) : GHOST_PAGES_HUGE;
 	u64 nr = (last & GHOST_PAGES_NR_MASK) + 1;
+	unsigned long addr = f->addr & PAGE_MASK;
 
-	if (!(last & GHOST_PAGES_HUGE) && nr <= GHOST_PAGES_NR_MASK &&
-	    (last & GHOST_PAGES_ADDR_MASK) + nr * PAGE_SIZE == addr)
-		b->rec.run[*nr_runs - 1] = cpu_to_le64(last + 1);
+	if (f->addr & FOUND_HUGE)
+		run[(*nr_runs)++] = cpu_to_le64(addr | GHOST_PAGES_HUGE | (GHOST_HUGE_NR - 1));
+	else if (!(last & GHOST_PAGES_HUGE) && nr <= GHOST_PAGES_NR_MASK &&
+		 (last & GHOST_PAGES_ADDR_MASK) + nr * PAGE_SIZE == addr)
+		run[*nr_runs - 1] = cpu_to_le64(last + 1);
 	else
-		b->rec.run[(*nr_runs)++] = cpu_to_le64(addr);
+		run[(*nr_runs)++] = cpu_to_le64(addr);
+}
+
+static unsigned int nr_pages_of(const struct found *f)
+{
+	return f->addr & FOUND_HUGE ? GHOST_HUGE_NR : 1;
+}
+
+/*
+ * Is it the page that the snapshot before has there? Each holds its pages, so that whoever
+ * writes to one gets another, and one that is the same has not been written to in between.
+ */
+static bool is_staged(struct mm_struct *staged, const struct found *f)
+{
+	unsigned long addr = f->addr & PAGE_MASK;
+	struct vm_area_struct *vma = vma_lookup(staged, addr);
+	struct folio_walk fw;
+	bool same;
+
+	if (!vma || !folio_walk_start(&fw, vma, addr, 0))
+		return false;
+	/* Of a huge page that is mapped in pieces each is there for itself */
+	same = fw.page == f->page &&
+	       (fw.level == FW_LEVEL_PMD) == !!(f->addr & FOUND_HUGE);
+	folio_walk_end(&fw, vma);
+	return same;
+}
+
+/* Put those aside that the other end has: they are named if the process is to be made of them */
+static void drop_staged(struct ghost *g, struct page_batch *b)
+{
+	unsigned int i, n = 0, nr_runs = 0, nr_pages = 0;
+
+	if (!g->staged_mm)
+		return;
+	mmap_read_lock(g->staged_mm);
+	for (i = 0; i < b->nr_found; i++) {
+		struct found *f = &b->found[i];
+
+		if (!is_staged(g->staged_mm, f)) {
+			b->found[n++] = *f;
+			continue;
+		}
+		if (!b->staging && !needs_no_page(f)) {
+			add_run(b->kept.run, &nr_runs, f);
+			nr_pages += nr_pages_of(f);
+		}
+		put_page(f->page);
+	}
+	mmap_read_unlock(g->staged_mm);
+	b->nr_found = n;
+	b->kept.rec.nr_runs = cpu_to_le32(nr_runs);
+	b->kept.rec.nr_pages = cpu_to_le32(nr_pages);
+}
+
+static int write_kept(struct ghost *g, struct page_batch *b)
+{
+	unsigned int nr = le32_to_cpu(b->kept.rec.nr_runs);
+
+	if (b->staging || !nr)
+		return 0;
+	return ghost_write_record(g, GHOST_REC_KEPT, &b->kept.rec,
+				  struct_size(&b->kept.rec, run, nr));
 }
 
 static void put_found(struct page_batch *b)
@@ -308,27 +377,23 @@ static void put_found(struct page_batch *b)
 
 static int write_batch(struct ghost *g, struct page_batch *b)
 {
+	u32 kind = b->staging ? GHOST_REC_STAGED : GHOST_REC_PAGES;
 	unsigned int i, nr_bvec = 0, nr_runs = 0;
-	int ret = 0;
+	int ret;
 
+	drop_staged(g, b);
+	ret = write_kept(g, b);
 	for (i = 0; i < b->nr_found; i++) {
 		struct found *f = &b->found[i];
-		unsigned long addr = f->addr & PAGE_MASK;
 
 		if (needs_no_page(f))
 			continue;
-		if (f->addr & FOUND_HUGE) {
-			b->rec.run[nr_runs++] = cpu_to_le64(addr | GHOST_PAGES_HUGE |
-							    (GHOST_HUGE_NR - 1));
-			bvec_set_page(&b->bvec[nr_bvec++], f->page, PMD_SIZE, 0);
-		} else {
-			add_run(b, &nr_runs, addr);
-			bvec_set_page(&b->bvec[nr_bvec++], f->page, PAGE_SIZE, 0);
-		}
+		add_run(b->rec.run, &nr_runs, f);
+		bvec_set_page(&b->bvec[nr_bvec++], f->page, nr_pages_of(f) * PAGE_SIZE, 0);
 	}
 	b->rec.nr_runs = cpu_to_le32(nr_runs);
-	if (nr_bvec)
-		ret = ghost_write_pages_record(g, GHOST_REC_PAGES, &b->rec, b->bvec, nr_bvec);
+	if (!ret && nr_bvec)
+		ret = ghost_write_pages_record(g, kind, &b->rec, b->bvec, nr_bvec);
 	put_found(b);
 	return ret;
 }
@@ -353,19 +418,16 @@ static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long 
 	mmap_read_unlock(mm);
 }
 
-/**
- * ghost_write_pages() - write the contents of the snapshot; sleeps
- * @g: the export; its snapshot is empty afterwards
- * Return: 0, or a negative errno.
- */
-int ghost_write_pages(struct ghost *g)
+static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 {
-	struct page_batch *b = batch_alloc();
+	struct page_batch *b = kvzalloc(sizeof(*b), GFP_KERNEL);
 	unsigned long from;
 	int more, ret;
 
 	if (!b)
 		return -ENOMEM;
+	b->mm = mm;
+	b->staging = staging;
 	do {
 		from = b->next;
 		more = collect(g, b);
@@ -373,13 +435,41 @@ int ghost_write_pages(struct ghost *g)
 		ret = fatal_signal_pending(current) ? -EINTR : min(more, 0);
 		if (!ret)
 			ret = write_batch(g, b);
-		if (!ret && more)
-			zap_written(g->mm, from, b->next);
+		if (!ret && more && !staging)
+			zap_written(mm, from, b->next);
 	} while (!ret && more);
 	put_found(b);
 	kvfree(b);
+	return ret;
+}
+
+/**
+ * ghost_write_pages() - write the contents of the snapshot; sleeps
+ * @g: the export; its snapshot is empty afterwards
+ * Return: 0, or a negative errno.
+ */
+int ghost_write_pages(struct ghost *g)
+{
+	int ret = write_all(g, g->mm, false);
+
 	/* Breakpoints that were put there meanwhile are in the image now */
 	return ret ?: ghost_check_snapshot(g);
+}
+
+/**
+ * ghost_stage_pages() - write what has changed since this was called last; sleeps
+ * @g: the export; its process runs on
+ * @mm: a snapshot of its memory; kept, to see later what has changed since
+ * Return: 0, or a negative errno.
+ */
+int ghost_stage_pages(struct ghost *g, struct mm_struct *mm)
+{
+	int ret = write_all(g, mm, true);
+
+	if (g->staged_mm)
+		mmput(g->staged_mm);
+	g->staged_mm = mm;
+	return ret;
 }
 
 int ghost_export_pages(struct ghost *g, struct task_struct *t)
@@ -398,6 +488,14 @@ struct in_batch {
 	struct ghost_rec_pages rec;	/* has a flexible end: must stand last */
 	__le64 run[GHOST_PAGES_BATCH];
 };
+
+static void free_in_batch(struct in_batch *b)
+{
+	while (b->nr)
+		if (b->bvec[--b->nr].bv_page)
+			put_page(b->bvec[b->nr].bv_page);
+	kvfree(b);
+}
 
 static int refuse_page(struct ghost *g, unsigned long addr, int err, const char *what)
 {
@@ -440,7 +538,7 @@ static int prepare_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	return -ENOMEM;
 }
 
-static int prepare_small(struct in_batch *b, unsigned int nr)
+static int prepare_small(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr)
 {
 	struct folio *folio;
 
@@ -453,7 +551,11 @@ static int prepare_small(struct in_batch *b, unsigned int nr)
 	return 0;
 }
 
-static int prepare_runs(struct ghost *g, struct in_batch *b)
+/* Do @small or @huge for each run of @b->rec */
+static int for_each_run(struct ghost *g, struct in_batch *b,
+			int (*small)(struct ghost *g, struct in_batch *b, unsigned long addr,
+				     unsigned int nr),
+			int (*huge)(struct ghost *g, struct in_batch *b, unsigned long addr))
 {
 	unsigned int i, total = le32_to_cpu(b->rec.nr_pages);
 	int ret = 0;
@@ -468,9 +570,9 @@ static int prepare_runs(struct ghost *g, struct in_batch *b)
 		if (addr >= TASK_SIZE_MAX || nr > total - b->nr)
 			return refuse_page(g, addr, -EBADMSG, "not in the memory of the process");
 		if (!(run & GHOST_PAGES_HUGE))
-			ret = prepare_small(b, nr);
+			ret = small(g, b, addr, nr);
 		else if (nr == GHOST_HUGE_NR && IS_ALIGNED(addr, PMD_SIZE))
-			ret = prepare_huge(g, b, addr);
+			ret = huge(g, b, addr);
 		else
 			ret = refuse_page(g, addr, -EBADMSG, "not a huge page");
 	}
@@ -494,7 +596,8 @@ static int install_page(struct vm_area_struct *vma, unsigned long addr, struct b
 	pmd_t *pmd;
 	int ret;
 
-	if (mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
+	/* One that was staged is charged already */
+	if (!folio_memcg(folio) && mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
 		return -ENOMEM;
 	__folio_mark_uptodate(folio);
 	pmd = alloc_pmd(vma->vm_mm, addr);
@@ -584,14 +687,162 @@ int ghost_import_pages(struct ghost *g)
 		return -ENOMEM;
 	ret = ghost_read_pages_head(g, GHOST_REC_PAGES, &b->rec);
 	if (!ret)
-		ret = prepare_runs(g, b);
+		ret = for_each_run(g, b, prepare_small, prepare_huge);
 	if (!ret)
 		ret = ghost_read_pages_data(g, b->bvec, b->nr);
 	if (!ret)
 		ret = install_runs(g, b);
-	while (b->nr)
-		if (b->bvec[--b->nr].bv_page)
-			put_page(b->bvec[b->nr].bv_page);
-	kvfree(b);
+	free_in_batch(b);
 	return ret;
+}
+
+/*
+ * Pages that come before the process is stopped. They wait under their addresses until it is
+ * known what becomes of them: one that comes again takes the place of the other.
+ */
+
+static int stage_page(struct ghost *g, unsigned long addr, struct bio_vec *bv)
+{
+	struct folio *folio = page_folio(bv->bv_page);
+	struct page *old;
+
+	/* No process has them yet that could be found when memory is short */
+	if (g->nr_staged >= totalram_pages() / 2)
+		return ghost_refuse(g, -ENOMEM, "image: more than half of all memory sent before");
+	if (mem_cgroup_charge(folio, current->mm, GFP_KERNEL))
+		return -ENOMEM;
+	old = xa_store(&g->staged, addr >> PAGE_SHIFT, bv->bv_page, GFP_KERNEL);
+	if (xa_is_err(old))
+		return xa_err(old);
+	bv->bv_page = NULL;
+	if (old)
+		put_page(old);
+	else
+		g->nr_staged++;
+	return 0;
+}
+
+static int stage_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
+{
+	return prepare_small(g, b, addr, GHOST_HUGE_NR);
+}
+
+static int stage_runs(struct ghost *g, struct in_batch *b)
+{
+	unsigned int i, k, n = 0;
+	int ret = 0;
+
+	for (i = 0; !ret && i < le32_to_cpu(b->rec.nr_runs); i++) {
+		u64 run = le64_to_cpu(b->rec.run[i]);
+		unsigned long addr = run & GHOST_PAGES_ADDR_MASK;
+
+		for (k = 0; !ret && k <= (run & GHOST_PAGES_NR_MASK); k++)
+			ret = stage_page(g, addr + k * PAGE_SIZE, &b->bvec[n++]);
+	}
+	return ret;
+}
+
+int ghost_import_staged(struct ghost *g)
+{
+	struct in_batch *b = kvzalloc(sizeof(*b), GFP_KERNEL);
+	int ret;
+
+	if (!b)
+		return -ENOMEM;
+	ret = ghost_read_pages_head(g, GHOST_REC_STAGED, &b->rec);
+	if (!ret)
+		ret = for_each_run(g, b, prepare_small, stage_huge);
+	if (!ret)
+		ret = ghost_read_pages_data(g, b->bvec, b->nr);
+	if (!ret)
+		ret = stage_runs(g, b);
+	free_in_batch(b);
+	return ret;
+}
+
+static struct page *take_staged(struct ghost *g, unsigned long addr)
+{
+	struct page *page = xa_erase(&g->staged, addr >> PAGE_SHIFT);
+
+	if (page)
+		g->nr_staged--;
+	return page;
+}
+
+static int take_small(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr)
+{
+	struct page *page;
+
+	for (; nr--; addr += PAGE_SIZE) {
+		page = take_staged(g, addr);
+		if (!page)
+			return refuse_page(g, addr, -EBADMSG, "was not sent before");
+		bvec_set_page(&b->bvec[b->nr++], page, PAGE_SIZE, 0);
+	}
+	return 0;
+}
+
+/* It came in small ones; the process gets a huge one again */
+static int take_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
+{
+	unsigned int i, first = b->nr;
+	struct page *page;
+	int ret = prepare_huge(g, b, addr);
+
+	for (i = 0; !ret && i < GHOST_HUGE_NR; i++) {
+		page = take_staged(g, addr + i * PAGE_SIZE);
+		if (!page)
+			return refuse_page(g, addr + i * PAGE_SIZE, -EBADMSG, "was not sent before");
+		copy_highpage(b->bvec[first + i].bv_page, page);
+		put_page(page);
+		cond_resched();
+	}
+	return ret;
+}
+
+int ghost_import_kept(struct ghost *g)
+{
+	struct ghost_rec_kept rec;
+	struct in_batch *b;
+	const void *run;
+	u32 nr_runs;
+	int ret;
+
+	ret = ghost_get_head(g, GHOST_REC_KEPT, &rec, sizeof(rec));
+	if (ret)
+		return ret;
+	nr_runs = le32_to_cpu(rec.nr_runs);
+	if (!g->has_mm || !nr_runs || nr_runs > GHOST_PAGES_BATCH ||
+	    le32_to_cpu(rec.nr_pages) > GHOST_PAGES_BATCH)
+		return ghost_refuse(g, -EBADMSG, "image: batch of pages sent before");
+	run = ghost_get_tail(g, sizeof(rec), nr_runs * sizeof(rec.run[0]));
+	if (IS_ERR(run))
+		return PTR_ERR(run);
+	b = kvzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	b->rec.nr_runs = rec.nr_runs;
+	b->rec.nr_pages = rec.nr_pages;
+	memcpy(b->rec.run, run, nr_runs * sizeof(rec.run[0]));
+	ret = for_each_run(g, b, take_small, take_huge);
+	if (!ret)
+		ret = install_runs(g, b);
+	free_in_batch(b);
+	return ret;
+}
+
+/**
+ * ghost_free_staged() - give back pages that came before and were not needed
+ * @g: the import
+ */
+void ghost_free_staged(struct ghost *g)
+{
+	unsigned long index;
+	struct page *page;
+
+	xa_for_each(&g->staged, index, page) {
+		put_page(page);
+		cond_resched();
+	}
+	xa_destroy(&g->staged);
 }

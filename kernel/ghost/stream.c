@@ -42,7 +42,8 @@ static_assert(GHOST_PAGES_REC_MAX <= GHOST_REC_MAX_LEN);
 
 static bool is_pages(u32 kind)
 {
-	return kind == GHOST_REC_PAGES || kind == GHOST_REC_SHM_PAGES;
+	return kind == GHOST_REC_PAGES || kind == GHOST_REC_SHM_PAGES ||
+	       kind == GHOST_REC_STAGED;
 }
 
 /* Room for @len more bytes of captured records */
@@ -192,7 +193,7 @@ static u32 crc_bvec(u32 crc, const struct bio_vec *bvec, unsigned int nr)
 /**
  * ghost_write_pages_record() - write a batch of pages; sleeps
  * @g: the export
- * @kind: GHOST_REC_PAGES or GHOST_REC_SHM_PAGES
+ * @kind: GHOST_REC_PAGES, GHOST_REC_SHM_PAGES or GHOST_REC_STAGED
  * @rec: runs and their number; the rest is filled in
  * @bvec: the pages, whole ones; they do not change until the call returns
  * @nr_bvec: entries of it
@@ -243,7 +244,37 @@ int ghost_write_pages_record(struct ghost *g, u32 kind, struct ghost_rec_pages *
 }
 EXPORT_SYMBOL_IF_KUNIT(ghost_write_pages_record);
 
-static int write_header(struct ghost *g)
+/**
+ * ghost_write_record() - write a record that was not captured; sleeps
+ * @g: the export
+ * @kind: its kind; not one with pages
+ * @rec: all of it
+ * @len: its length, a multiple of 8
+ * Return: 0, or a negative errno of the backend.
+ */
+int ghost_write_record(struct ghost *g, u32 kind, const void *rec, size_t len)
+{
+	struct ghost_rec_hdr hdr = {
+		.kind = cpu_to_le32(kind),
+		.len = cpu_to_le32(len),
+	};
+	int ret;
+
+	hdr.crc = cpu_to_le32(~crc32c(crc32c(~0, &hdr, sizeof(hdr)), rec, len));
+	ret = write_buf(g, &hdr, sizeof(hdr));
+	if (!ret)
+		ret = write_buf(g, rec, len);
+	if (!ret)
+		g->nr_records++;
+	return ret;
+}
+
+/**
+ * ghost_write_header() - begin an image; sleeps
+ * @g: the export; a resource is plugged in
+ * Return: 0, or a negative errno of the backend.
+ */
+int ghost_write_header(struct ghost *g)
 {
 	struct ghost_image_hdr hdr = {
 		.hdr_len = cpu_to_le32(sizeof(hdr)),
@@ -254,6 +285,7 @@ static int write_header(struct ghost *g)
 
 	memcpy(hdr.magic, GHOST_IMAGE_MAGIC, sizeof(hdr.magic));
 	hdr.crc = cpu_to_le32(~crc32c(~0, &hdr, sizeof(hdr)));
+	g->has_header = true;
 	return write_buf(g, &hdr, sizeof(hdr));
 }
 
@@ -312,7 +344,7 @@ static int write_chunk(struct ghost *g, struct ghost_chunk *chunk)
 int ghost_write_image(struct ghost *g)
 {
 	struct ghost_chunk *chunk;
-	int ret = write_header(g);
+	int ret = g->has_header ? 0 : ghost_write_header(g);
 
 	list_for_each_entry(chunk, &g->chunks, list) {
 		if (ret)

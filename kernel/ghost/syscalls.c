@@ -20,6 +20,7 @@
 
 #define GHOST_PARAMS_MAX	PAGE_SIZE
 #define GHOST_TIMEOUT_MS	1000
+#define GHOST_MAX_DOWNTIME_MS	100
 
 /* Flags that stand alone: no export is made */
 #define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME)
@@ -124,11 +125,18 @@ static int give_memory_fd(struct ghost *g, u64 params)
 	return 0;
 }
 
-static int give_stats(struct ghost *g, u64 addr)
+/* A caller may have been built for fewer numbers than there are, or for more */
+static int give_stats(struct ghost *g, const struct ghost_export_args *args)
 {
-	if (!addr)
+	u32 size = args->stats_size ?: GHOST_EXPORT_STATS_SIZE_VER0;
+	u32 known = min_t(u32, size, sizeof(g->stats));
+	u8 __user *stats = u64_to_user_ptr(args->stats);
+
+	if (!args->stats)
 		return 0;
-	return copy_to_user(u64_to_user_ptr(addr), &g->stats, sizeof(g->stats)) ? -EFAULT : 0;
+	if (copy_to_user(stats, &g->stats, known) || clear_user(stats + known, size - known))
+		return -EFAULT;
+	return 0;
 }
 
 /* Find out in time whether results can be given: a process that was killed is not undone */
@@ -140,13 +148,13 @@ static int check_results(struct ghost *g, const struct ghost_export_args *args)
 		return -EFAULT;
 	if (ghost_memory_fd(&g->res) >= 0 && put_user(-1, &up->fd))
 		return -EFAULT;
-	return give_stats(g, args->stats);
+	return give_stats(g, args);
 }
 
 static int finish_export(struct ghost *g, const struct ghost_export_args *args, int ret)
 {
 	if (!ret)
-		ret = give_stats(g, args->stats);
+		ret = give_stats(g, args);
 	if (!ret)
 		ret = give_memory_fd(g, args->params);
 	/* It is done: that the report could not be given any more does not undo it */
@@ -220,11 +228,16 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 
 	g->flags = args->flags;
 	g->timeout_ms = args->timeout_ms ?: GHOST_TIMEOUT_MS;
+	g->rounds = args->rounds;
+	g->max_downtime_ms = args->max_downtime_ms ?: GHOST_MAX_DOWNTIME_MS;
 	ret = get_target(g, args->pidfd);
 	if (!ret)
 		ret = load_fd_map(g, args->fd_map, args->fd_map_len);
 	if (!ret && !alone)
 		ret = open_resource(g, true, args->backend, args->params, args->params_size);
+	/* Where nobody takes the memory in meanwhile it would only be there twice */
+	if (!ret && g->rounds && (!g->res.ops->handover || g->pid == task_tgid(current)))
+		ret = -EINVAL;
 	if (!ret)
 		ret = check_results(g, args);
 	if (ret)
@@ -244,6 +257,10 @@ static bool export_args_valid(const struct ghost_export_args *args)
 	if ((args->flags & (GHOST_EXPORT_KILL | GHOST_EXPORT_STOP)) ==
 	    (GHOST_EXPORT_KILL | GHOST_EXPORT_STOP))
 		return false;
+	if (args->pad || args->stats_size > PAGE_SIZE)
+		return false;
+	if (args->rounds && (!(args->flags & GHOST_EXPORT_KILL) || args->pidfd == -1))
+		return false;
 	return !(args->flags & GHOST_EXPORT_ALONE) ||
 	       (is_power_of_2(args->flags) && !args->backend);
 }
@@ -254,7 +271,7 @@ SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, 
 	struct ghost *g;
 	int ret;
 
-	BUILD_BUG_ON(sizeof(args) != GHOST_EXPORT_ARGS_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(args) != GHOST_EXPORT_ARGS_SIZE_VER1);
 	if (usize < GHOST_EXPORT_ARGS_SIZE_VER0)
 		return -EINVAL;
 	if (usize > PAGE_SIZE)

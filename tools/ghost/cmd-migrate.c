@@ -19,6 +19,7 @@
 #include "remote.h"
 #include "send.h"
 
+#define ROUNDS		10	/* if only the downtime is said */
 #define PENDING_MS	500	/* between two questions what has become of it */
 
 struct migrate {
@@ -29,12 +30,14 @@ struct migrate {
 	bool here, there;		/* the answer is known already */
 };
 
-enum { OPT_RESOLVE = 256, OPT_HELP };
+enum { OPT_ROUNDS = 256, OPT_MAX_DOWNTIME, OPT_RESOLVE, OPT_HELP };
 
 static const struct option options[] = {
 	{ "stdio", required_argument, NULL, OPT_STDIO },
 	{ "outside", required_argument, NULL, OPT_OUTSIDE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "rounds", required_argument, NULL, OPT_ROUNDS },
+	{ "max-downtime", required_argument, NULL, OPT_MAX_DOWNTIME },
 	{ "patience", required_argument, NULL, OPT_PATIENCE },
 	{ "resolve", optional_argument, NULL, OPT_RESOLVE },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -49,14 +52,34 @@ static const struct option options[] = {
 
 static int parse_option(const struct command *cmd, struct migrate *m, int opt, char **argv)
 {
-	if (opt != OPT_RESOLVE)
+	struct ghost_checkpoint_opts *opts = &m->send.opts;
+	long n;
+
+	switch (opt) {
+	case OPT_RESOLVE:
+		m->resolve = true;
+		m->here = optarg && !strcmp(optarg, "here");
+		m->there = optarg && !strcmp(optarg, "there");
+		if (optarg && !m->here && !m->there)
+			return usage_error(cmd, "--resolve=%s: here or there is wanted", optarg);
+		return 0;
+	case OPT_ROUNDS:
+		if (!parse_number(optarg, 0, 1000, &n))
+			return usage_error(cmd, "--rounds '%s': a number up to 1000 is wanted",
+					   optarg);
+		opts->rounds = n;
+		return 0;
+	case OPT_MAX_DOWNTIME:
+		if (!parse_number(optarg, 1, INT_MAX, &n))
+			return usage_error(cmd, "--max-downtime '%s': no number of milliseconds",
+					   optarg);
+		opts->max_downtime_ms = n;
+		if (!opts->rounds)
+			opts->rounds = ROUNDS;
+		return 0;
+	default:
 		return send_option(cmd, &m->send, opt, argv);
-	m->resolve = true;
-	m->here = optarg && !strcmp(optarg, "here");
-	m->there = optarg && !strcmp(optarg, "there");
-	if (optarg && !m->here && !m->there)
-		return usage_error(cmd, "--resolve=%s: here or there is wanted", optarg);
-	return 0;
+	}
 }
 
 static int parse(const struct command *cmd, struct migrate *m, int argc, char **argv)
@@ -234,6 +257,9 @@ const struct command cmd_migrate = {
 "  --resolve          find out where a process that is held is to run, and see to it\n"
 "  --resolve=here, --resolve=there\n"
 "                     let it run here, or end it, if HOST does not know\n"
+"  --max-downtime MS  send memory while it runs, and then what has changed, up to ten times or\n"
+"                     until the rest takes no longer than this, before it is stopped\n"
+"  --rounds N         up to N times\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
 "  --patience S       give up if HOST is silent for S seconds (30)\n"
 "  --outside FD       what is behind this descriptor of the process stays here\n"

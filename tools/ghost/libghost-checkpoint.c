@@ -31,7 +31,7 @@ static int source_open(struct source *src, pid_t pid, const struct ghost_checkpo
 	src->pid = pid;
 	if (src->opts.report && src->opts.report_size)
 		src->opts.report[0] = '\0';
-	if (!ret && (src->opts.flags & ~CHECKPOINT_FLAGS || src->opts.pad ||
+	if (!ret && (src->opts.flags & ~CHECKPOINT_FLAGS ||
 		     (src->opts.flags & GHOST_CHECKPOINT_KILL &&
 		      src->opts.flags & GHOST_CHECKPOINT_STOP)))
 		ret = -EINVAL;
@@ -72,6 +72,9 @@ static int do_export(const struct source *src, __u64 flags, __u32 backend,
 		.report_size = opts->report ? opts->report_size : 0,
 		.fd_map_len = opts->nr_outside,
 		.stats = (uintptr_t)opts->stats,
+		.stats_size = opts->stats_size,
+		.rounds = opts->rounds,
+		.max_downtime_ms = opts->max_downtime_ms,
 	};
 	struct ghost_fd_map *map;
 	unsigned int i;

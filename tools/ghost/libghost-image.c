@@ -341,7 +341,7 @@ static int check_pages(struct ghost_image *image, uint32_t len)
 	nr_runs = le32toh(rec->nr_runs);
 	nr_pages = le32toh(rec->nr_pages);
 	data = le32toh(rec->data);
-	if (image->shape->kind == GHOST_REC_PAGES)
+	if (image->shape->kind != GHOST_REC_SHM_PAGES)
 		known |= GHOST_PAGES_HUGE;
 	if (rec->pad)
 		return bad(image, -EBADMSG, "padding");

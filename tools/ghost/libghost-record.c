@@ -35,6 +35,13 @@ static uint64_t vma_tail(const void *data)
 	return pad8(le32toh(rec->name_len));
 }
 
+static uint64_t kept_tail(const void *data)
+{
+	const struct ghost_rec_kept *rec = data;
+
+	return 8ULL * le32toh(rec->nr_runs);
+}
+
 static const struct libghost_shape shapes[] = {
 	{ GHOST_REC_MACHINE, "machine", sizeof(struct ghost_rec_machine_x86), 0, NULL },
 	{ GHOST_REC_PROCESS, "process", sizeof(struct ghost_rec_process), 0, NULL },
@@ -50,6 +57,8 @@ static const struct libghost_shape shapes[] = {
 	{ GHOST_REC_MM, "mm", sizeof(struct ghost_rec_mm), 0, NULL },
 	{ GHOST_REC_VMA, "vma", sizeof(struct ghost_rec_vma), 0, vma_tail },
 	{ GHOST_REC_PAGES, "pages", sizeof(struct ghost_rec_pages), SHAPE_PAGES, NULL },
+	{ GHOST_REC_STAGED, "staged", sizeof(struct ghost_rec_pages), SHAPE_PAGES, NULL },
+	{ GHOST_REC_KEPT, "kept", sizeof(struct ghost_rec_kept), 0, kept_tail },
 	{ GHOST_REC_THREAD, "thread", sizeof(struct ghost_rec_thread), 0, NULL },
 	{ GHOST_REC_REGS_X86, "regs_x86", sizeof(struct ghost_rec_regs_x86), SHAPE_THREAD, NULL },
 	{ GHOST_REC_XSTATE_X86, "xstate_x86", 0, SHAPE_THREAD | SHAPE_ANY_TAIL, NULL },

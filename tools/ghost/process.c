@@ -37,6 +37,9 @@ unsigned long long process_size(pid_t pid)
 
 void print_stats(pid_t pid, const struct ghost_export_stats *s)
 {
+	if (s->rounds)
+		message("process %d: memory was sent %llu times before it was stopped", pid,
+			(unsigned long long)s->rounds);
 	message("process %d: %llu threads, %llu pages, %llu bytes, stopped for %.3f ms of %.3f ms",
 		pid, (unsigned long long)s->threads, (unsigned long long)s->pages,
 		(unsigned long long)s->bytes, s->stop_ns / 1e6, s->total_ns / 1e6);

@@ -110,6 +110,7 @@ static int export(struct send *s, pid_t pid, int fd)
 	s->opts.report = s->report;
 	s->opts.report_size = sizeof(s->report);
 	s->opts.stats = &s->stats;
+	s->opts.stats_size = sizeof(s->stats);
 	if (!s->quiet)
 		progress = progress_start(s->task == TASK_MIGRATE ? "migrate" : "dup",
 					  process_size(pid), measure, (void *)(long)fd);

@@ -568,14 +568,13 @@ static void show_run(struct show *show, __u64 run)
 	out_object_end(show->out);
 }
 
-static void show_pages(struct show *show, const struct ghost_record *r)
+static void show_runs(struct show *show, const __le64 *runs, __u32 nr_runs, __u32 nr_pages)
 {
-	const struct ghost_rec_pages *rec = r->data;
-	__u32 i, nr_runs = le32toh(rec->nr_runs);
 	__u64 run, low = ~0ULL, high = 0, end;
+	__u32 i;
 
 	for (i = 0; i < nr_runs; i++) {
-		run = le64toh(rec->run[i]);
+		run = le64toh(runs[i]);
 		end = (run & GHOST_PAGES_ADDR_MASK) +
 		      (((run & GHOST_PAGES_NR_MASK) + 1) << show->page_shift);
 		if ((run & GHOST_PAGES_ADDR_MASK) < low)
@@ -584,11 +583,10 @@ static void show_pages(struct show *show, const struct ghost_record *r)
 			high = end;
 	}
 	out_text(show->out, "%u pages in %u runs, %llx-%llx\n",
-		 le32toh(rec->nr_pages), nr_runs, low, high);
+		 nr_pages, nr_runs, low, high);
 	if (show->out->json) {
-		out_dec(show->out, "nr_pages", le32toh(rec->nr_pages));
+		out_dec(show->out, "nr_pages", nr_pages);
 		out_dec(show->out, "nr_runs", nr_runs);
-		out_dec(show->out, "data", le32toh(rec->data));
 		out_hex(show->out, "start", low);
 		out_hex(show->out, "end", high);
 	}
@@ -596,8 +594,24 @@ static void show_pages(struct show *show, const struct ghost_record *r)
 		return;
 	out_list(show->out, "runs");
 	for (i = 0; i < nr_runs; i++)
-		show_run(show, le64toh(rec->run[i]));
+		show_run(show, le64toh(runs[i]));
 	out_list_end(show->out);
+}
+
+static void show_pages(struct show *show, const struct ghost_record *r)
+{
+	const struct ghost_rec_pages *rec = r->data;
+
+	if (show->out->json)
+		out_dec(show->out, "data", le32toh(rec->data));
+	show_runs(show, rec->run, le32toh(rec->nr_runs), le32toh(rec->nr_pages));
+}
+
+static void show_kept(struct show *show, const struct ghost_record *r)
+{
+	const struct ghost_rec_kept *rec = r->data;
+
+	show_runs(show, rec->run, le32toh(rec->nr_runs), le32toh(rec->nr_pages));
 }
 
 static const struct field thread_fields[] = {
@@ -745,6 +759,8 @@ static const struct {
 	{ GHOST_REC_MM, show_mm },
 	{ GHOST_REC_VMA, show_vma },
 	{ GHOST_REC_PAGES, show_pages },
+	{ GHOST_REC_STAGED, show_pages },
+	{ GHOST_REC_KEPT, show_kept },
 	{ GHOST_REC_THREAD, show_thread },
 	{ GHOST_REC_REGS_X86, show_regs },
 	{ GHOST_REC_XSTATE_X86, show_xstate },

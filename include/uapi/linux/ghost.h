@@ -106,6 +106,11 @@ struct ghost_fd_map {
  * @fd_map_len: number of entries of @fd_map, at most GHOST_FD_MAP_MAX
  * @fd_map: address of struct ghost_fd_map[]
  * @stats: address of a struct ghost_export_stats that is filled on success, or 0
+ * @stats_size: its size; 0: of its first version
+ * @rounds: GHOST_BACKEND_TCP with GHOST_EXPORT_KILL: send the memory up to so many times while
+ *	the process runs on, each time what has changed; 0: only when it has been stopped
+ * @max_downtime_ms: no more rounds if what has changed is sent in this time; 0: 100 ms
+ * @pad: 0
  */
 struct ghost_export_args {
 	__aligned_u64 flags;
@@ -119,9 +124,14 @@ struct ghost_export_args {
 	__u32 fd_map_len;
 	__aligned_u64 fd_map;
 	__aligned_u64 stats;
+	__u32 stats_size;
+	__u32 rounds;
+	__u32 max_downtime_ms;
+	__u32 pad;
 };
 
 #define GHOST_EXPORT_ARGS_SIZE_VER0	64
+#define GHOST_EXPORT_ARGS_SIZE_VER1	80
 
 /**
  * struct ghost_export_stats - what an export cost
@@ -132,6 +142,7 @@ struct ghost_export_args {
  * @pages: pages of private memory in the ghost
  * @threads: threads in the ghost
  * @pid: GHOST_BACKEND_TCP: process id of the copy, as its importer knows it; else 0
+ * @rounds: how often memory was sent before the stop
  */
 struct ghost_export_stats {
 	__aligned_u64 stop_ns;
@@ -141,7 +152,10 @@ struct ghost_export_stats {
 	__aligned_u64 pages;
 	__aligned_u64 threads;
 	__aligned_u64 pid;
+	__aligned_u64 rounds;
 };
+
+#define GHOST_EXPORT_STATS_SIZE_VER0	48
 
 /* Flags of ghost_import(2) */
 #define GHOST_IMPORT_KEEP_PID		(1ULL << 0) /* the ids of before */

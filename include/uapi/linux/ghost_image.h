@@ -59,8 +59,8 @@ struct ghost_rec_hdr {
 #define GHOST_REC_MAX_LEN	(8U << 20)
 
 /*
- * Kinds. They stand in an image in this order: MACHINE, PROCESS, FILE, FD, FS, SHM
- * with its SHM_PAGES, MM, VMA, PAGES, SIGHAND, SIGPENDING, RLIMIT, CRED, then for
+ * Kinds. They stand in an image in this order: STAGED, MACHINE, PROCESS, FILE, FD, FS, SHM
+ * with its SHM_PAGES, MM, VMA, PAGES and KEPT, SIGHAND, SIGPENDING, RLIMIT, CRED, then for
  * each thread THREAD, REGS, XSTATE, RESTART, THREAD_SIGPENDING, at last END: an
  * object follows all it refers to.
  */
@@ -79,6 +79,8 @@ enum ghost_rec_kind {
 	GHOST_REC_MM		= 12,	/* struct ghost_rec_mm */
 	GHOST_REC_VMA		= 13,	/* struct ghost_rec_vma, name */
 	GHOST_REC_PAGES		= 14,	/* struct ghost_rec_pages */
+	GHOST_REC_STAGED	= 15,	/* struct ghost_rec_pages, of memory that may change yet */
+	GHOST_REC_KEPT		= 16,	/* struct ghost_rec_kept */
 	GHOST_REC_THREAD	= 32,	/* struct ghost_rec_thread */
 	GHOST_REC_REGS_X86	= 33,	/* struct ghost_rec_regs_x86 */
 	GHOST_REC_XSTATE_X86	= 34,	/* the XSAVE area in its standard format */
@@ -374,6 +376,18 @@ struct ghost_rec_pages {
 #define GHOST_PAGES_HUGE	(1ULL << 11)	/* was, and becomes again, one huge page */
 #define GHOST_PAGES_NR_MASK	0x3ffULL
 #define GHOST_PAGES_BATCH	1024U		/* pages in one record, at most */
+
+/**
+ * struct ghost_rec_kept - pages that have not changed since they were staged
+ * @nr_runs: of @run
+ * @nr_pages: in all of them
+ * @run: as in struct ghost_rec_pages; of each page the last GHOST_REC_STAGED counts
+ */
+struct ghost_rec_kept {
+	__le32 nr_runs;
+	__le32 nr_pages;
+	__le64 run[];
+};
 
 #define GHOST_THREAD_SAVED_MASK	(1U << 1)	/* @saved_mask is put back at the next signal */
 #define GHOST_THREAD_LEADER	(1U << 2)

@@ -362,6 +362,7 @@ void export_call_init(struct export_call *c, const struct target *t)
 	c->args.report = (uintptr_t)c->report;
 	c->args.report_size = sizeof(c->report);
 	c->args.stats = (uintptr_t)&c->stats;
+	c->args.stats_size = sizeof(c->stats);
 	/* Tests look at what happens, not at how fast it is: guests may be slow */
 	c->args.timeout_ms = 10000;
 	if (!t)

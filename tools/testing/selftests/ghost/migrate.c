@@ -70,6 +70,75 @@ TARGET(memory)
 	return 1;
 }
 
+/*
+ * Each write goes to two places, a page and its counter, which must agree in the end. Mappings
+ * come and go, and some memory is never touched again.
+ */
+static unsigned int *page_words, *page_counts;
+static pthread_mutex_t writer_lock = PTHREAD_MUTEX_INITIALIZER;
+
+#define WORDS	1024		/* of a page */
+#define PAGES	(MEMORY / 4096)
+
+static void *write_on(void *arg)
+{
+	unsigned int n = 1, *mem = NULL;
+	size_t i, page;
+
+	for (;;) {
+		pthread_mutex_lock(&writer_lock);
+		for (i = 0; i < 100; i++) {
+			n = n * 1664525 + 1013904223;
+			page = (n >> 8) % (PAGES / 2);
+			page_words[page * WORDS + n % WORDS]++;
+			page_counts[page]++;
+		}
+		if (mem)
+			munmap(mem, 64 << 12);
+		mem = mmap(NULL, 64 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+		for (i = 0; i < 64; i++)
+			mem[i * WORDS] = n;
+		pthread_mutex_unlock(&writer_lock);
+		usleep(100);
+	}
+	return NULL;
+}
+
+static bool counts_agree(void)
+{
+	size_t page, i;
+	unsigned int sum;
+
+	for (page = 0; page < PAGES; page++) {
+		for (i = 0, sum = 0; i < WORDS; i++)
+			sum += page_words[page * WORDS + i];
+		if (sum != page_counts[page])
+			return false;
+	}
+	return true;
+}
+
+TARGET(written)
+{
+	pthread_t thread;
+	size_t i;
+
+	page_counts = calloc(PAGES, sizeof(*page_counts));
+	page_words = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	for (i = 0; i < PAGES; i++)
+		page_counts[i] = page_words[i * WORDS] = i;
+	pthread_create(&thread, NULL, write_on, NULL);
+	do {
+		ready();
+		pthread_mutex_lock(&writer_lock);
+		check(counts_agree());
+		pthread_mutex_unlock(&writer_lock);
+	} while (!verdict());
+	return 1;
+}
+
 TARGET(small)
 {
 	do {
@@ -340,6 +409,56 @@ TEST_F(migrate, a_signal_that_waits_for_a_stopped_process_comes_at_the_other_end
 	EXPECT_EQ(0, target_wake(&self->copy));
 	EXPECT_TRUE(target_says(&self->copy, "ok"));
 	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(migrate, memory_goes_ahead_of_a_process_that_writes_to_it)
+{
+	unsigned int rounds;
+
+	for (rounds = 1; rounds <= 3; rounds++) {
+		struct target again;
+		int sv[2];
+
+		target_end(&self->t);
+		ASSERT_EQ(0, target_start(&self->t, "written", NULL));
+		ASSERT_TRUE(target_says(&self->t, "ready"));
+		if (!variant->by_address) {
+			ASSERT_EQ(0, connect_pair(sv, variant->unix_socket));
+			self->params.fd = sv[0];
+			self->in.params.fd = sv[1];
+		}
+		self->out.args.pidfd = self->t.pidfd;
+		self->out.args.flags = GHOST_EXPORT_KILL;
+		self->out.args.rounds = rounds;
+		self->out.args.max_downtime_ms = 1;
+		ASSERT_EQ(0, begin_import(&self->in, &again));
+		ASSERT_EQ(0, call_export(&self->out))
+			TH_LOG("%s: %s", strerror(errno), self->out.report);
+		ASSERT_LT(0, end_import(&self->in, &again))
+			TH_LOG("%s: %s", strerror(errno), self->in.call.report);
+		EXPECT_LE(1, self->out.stats.rounds);
+		EXPECT_GE(rounds, self->out.stats.rounds);
+		EXPECT_TRUE(runs(&again));
+		EXPECT_TRUE(runs(&again));
+		EXPECT_TRUE(has_ended(&self->t));
+		target_end(&again);
+	}
+}
+
+TEST_F(migrate, rounds_are_only_for_who_moves)
+{
+	struct export_call memory;
+
+	self->out.args.rounds = 1;
+	EXPECT_EQ(-1, export_call(&self->out));
+	EXPECT_EQ(EINVAL, errno);
+	export_call_init(&memory, &self->t);
+	export_to_memory(&memory);
+	memory.args.flags = GHOST_EXPORT_KILL;
+	memory.args.rounds = 1;
+	EXPECT_EQ(-1, export_call(&memory));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_TRUE(runs(&self->t));
 }
 
 TEST_F(migrate, a_process_comes_back)

@@ -26,22 +26,22 @@ lowest() { sort -n "$1" | head -n 1; }
 median() { sort -n "$1" | sed -n "$(((runs + 1) / 2))p"; }
 seconds() { awk "BEGIN { printf \"%.3f\", $1 / 1e6 }"; }
 
-# one NAME [-t]: files NAME.stream, NAME.total, NAME.stop
+# measure NAME [-t] [PERCENT ROUNDS]: files NAME.stream, NAME.total, NAME.stop
 measure()
 {
-	local name=$1 tls=${2:-} i p us stop bytes
+	local name=$1 tls=${2:-} percent=${3:-0} rounds=${4:-0} i p us stop bytes ahead=0
 	there "cd $here; (setsid ./wire $tls sink 4501 & setsid ./wire $tls import 4502 &) \
 		> /dev/null 2>&1 < /dev/null"
 	rm -f "$name".*
 	for ((i = 0; i < runs; i++)); do
 		mkfifo fill
 		# Where it is must be there as well
-		(cd / && exec "$here/wire" fill "$mb" 0 < /dev/null 2>&1) > fill &
+		(cd / && exec "$here/wire" fill "$mb" "$percent" < /dev/null 2>&1) > fill &
 		disown
 		read -r _ < fill
 		p=$(pgrep -n -x wire)
-		read -r _ us _ stop _ bytes < <(
-			"$here/wire" $tls export $peer 4502 "$p") || return 1
+		read -r _ us _ stop _ bytes _ ahead < <(
+			"$here/wire" $tls export $peer 4502 "$p" "$rounds") || return 1
 		rm fill
 		[ -n "$bytes" ] || return 1
 		echo "$us" >> "$name.total"
@@ -53,7 +53,8 @@ measure()
 	there "pkill -x wire"
 	echo "# $name: $bytes bytes, stream $(seconds "$(median "$name.stream")") s," \
 		"downtime $(seconds "$(median "$name.stop")") s," \
-		"total $(seconds "$(median "$name.total")") s (medians of $runs)"
+		"total $(seconds "$(median "$name.total")") s (medians of $runs)," \
+		"$ahead rounds before the stop"
 }
 
 # ratios NAME BOUND_DOWNTIME BOUND_TOTAL: 20 ms of the downtime are not counted
@@ -69,4 +70,10 @@ ratios()
 
 measure migrate && ratios migrate 1.15 1.2 || exit 1
 measure migrate-tls -t && ratios migrate-tls 1.3 1.3 || exit 1
+# With five percent written each second: the downtime beside that of all at once
+measure migrate-ahead "" 5 10 || exit 1
+for how in lowest median; do
+	figure "migrate-ahead-downtime-$how" \
+		"$(awk "BEGIN { print $($how migrate-ahead.stop) / $($how migrate.stop) }")" 0.15
+done
 exit $short

@@ -152,15 +152,23 @@ cat > writer.py <<- 'END'
 	        print(round, file=f)
 END
 
-written_memory_arrives_whole()
+# written_memory_goes MIGRATE-OPTION...
+written_memory_goes()
 {
 	there ": > $work/rounds"
 	start $python writer.py "$megabytes"
 	until_true has out ready && until_true test -s rounds &&
-		to_peer "$p" --stdio $work/result && until_true gone "$p" &&
+		to_peer "$p" --stdio $work/result "$@" && until_true gone "$p" &&
 		until_true there "test -s $work/rounds" &&
 		there "sleep 2; kill -0 $c && ! grep -q wrong $work/result
 			r=\$?; kill -KILL $c; exit \$r"
+}
+
+written_memory_arrives_whole() { written_memory_goes; }
+
+memory_goes_ahead()
+{
+	written_memory_goes -v --max-downtime 50 && said "memory was sent"
 }
 
 slow_network_is_borne()
@@ -238,6 +246,7 @@ tests=(
 	"Threads count on without a loss, $rounds times there and back" counts_on_without_a_loss
 	"sqlite3 goes on with the database of the other machine" sqlite_goes_on
 	"$megabytes MB that are written all the time arrive whole" written_memory_arrives_whole
+	"$megabytes MB that are written all the time can go ahead" memory_goes_ahead
 	"A slow network that loses packets is borne" slow_network_is_borne
 	"A link that is cut leaves exactly one copy" cut_link_leaves_one
 )

@@ -5,10 +5,10 @@
  *	wire [-t] sink PORT		read all that comes and say so, until killed
  *	wire [-t] send HOST PORT BYTES	so many bytes of memory through a plain stream
  *	wire [-t] import PORT		make a process of each that comes, until killed
- *	wire [-t] export HOST PORT PID	let the process go there
+ *	wire [-t] export HOST PORT PID [N]	let the process go there, after up to N rounds
  *	wire fill MB PERCENT		have so much memory, and write so much of it each second
  *
- * send prints "us T", export "us T stop_us S bytes B". With -t they are TLS as the kernel does
+ * send prints "us T", export "us T stop_us S bytes B rounds R". With -t they are TLS as the kernel does
  * it, with a key that everybody knows: it is for measuring.
  */
 #include <arpa/inet.h>
@@ -177,7 +177,7 @@ static void __attribute__((noreturn)) run_import(const char *port)
 	}
 }
 
-static int run_export(const char *host, const char *port, const char *pid)
+static int run_export(const char *host, const char *port, const char *pid, int rounds)
 {
 	struct ghost_tcp_params params = { .fd = connect_to(host, port) };
 	struct ghost_export_stats stats;
@@ -194,6 +194,9 @@ static int run_export(const char *host, const char *port, const char *pid)
 		.fd_map = (uintptr_t)map,
 		.fd_map_len = 3,
 		.stats = (uintptr_t)&stats,
+		.stats_size = sizeof(stats),
+		.rounds = rounds,
+		.max_downtime_ms = 1,
 	};
 	int64_t begin = now_us();
 
@@ -201,8 +204,9 @@ static int run_export(const char *host, const char *port, const char *pid)
 		fprintf(stderr, "wire: %s: %s\n", strerror(errno), report);
 		return 1;
 	}
-	printf("us %lld stop_us %lld bytes %llu\n", (long long)(now_us() - begin),
-	       (long long)stats.stop_ns / 1000, (unsigned long long)stats.bytes);
+	printf("us %lld stop_us %lld bytes %llu rounds %llu\n", (long long)(now_us() - begin),
+	       (long long)stats.stop_ns / 1000, (unsigned long long)stats.bytes,
+	       (unsigned long long)stats.rounds);
 	return 0;
 }
 
@@ -241,8 +245,8 @@ int main(int argc, char **argv)
 		return run_send(argv[2], argv[3], argv[4]);
 	if (argc == 3 && !strcmp(argv[1], "import"))
 		run_import(argv[2]);
-	if (argc == 5 && !strcmp(argv[1], "export"))
-		return run_export(argv[2], argv[3], argv[4]);
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "export"))
+		return run_export(argv[2], argv[3], argv[4], argc == 6 ? atoi(argv[5]) : 0);
 	if (argc == 4 && !strcmp(argv[1], "fill"))
 		run_fill(argv[2], argv[3]);
 	fprintf(stderr, "usage: wire [-t] sink|send|import|export|fill ARGUMENT...\n");
