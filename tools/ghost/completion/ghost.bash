@@ -33,7 +33,7 @@ _ghost()
 	dup:--to)
 		mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
 		return ;;
-	*:--timeout|*:--outside|*:--patience|dup:-n|dup:--number)
+	*:--timeout|*:--outside|*:--patience|migrate:--rounds|migrate:--max-downtime|dup:-n|dup:--number)
 		return ;;
 	esac
 	case $cmd in
@@ -43,7 +43,7 @@ _ghost()
 		words="--detach --pid --stopped --fd --quiet --help" ;;
 	migrate)
 		words="--stdio --resolve --resolve=here --resolve=there --timeout --patience --outside"
-		words+=" --quiet --verbose --help $tls" ;;
+		words+=" --rounds --max-downtime --quiet --verbose --help $tls" ;;
 	dup)
 		words="--number --to --stdio --timeout --patience --outside --quiet --verbose --help"
 		words+=" $tls" ;;
