@@ -328,9 +328,9 @@ static void ratios(long mb, int rounds)
 	struct series forks = { 0 }, stops = { 0 }, parks = { 0 }, imports = { 0 };
 	struct series stops_file = { 0 }, stops_pipe = { 0 }, exports_file = { 0 };
 	struct series imports_file = { 0 }, touches = { 0 }, touches_fork = { 0 };
-	struct series touches_stop = { 0 }, copies = { 0 }, writes = { 0 };
+	struct series touches_stop = { 0 }, copies = { 0 }, writes = { 0 }, dups = { 0 };
 	struct image memory_img, file_img, pipe_img;
-	double bytes = 0, resident;
+	double bytes = 0, resident, import_ns;
 	int i;
 
 	printf("# process of %ld MB, %d rounds\n", mb, rounds);
@@ -358,7 +358,9 @@ static void ratios(long mb, int rounds)
 		export_to(&memory_img);
 		add(&stops, memory_img.stats.stop_ns);
 		add(&parks, memory_img.stats.park_ns);
-		add(&imports, import_once(&memory_img));
+		import_ns = import_once(&memory_img);
+		add(&imports, import_ns);
+		add(&dups, memory_img.stats.total_ns + import_ns);
 		add(&touches_stop, tell('t'));
 		image_close(&memory_img);
 		add(&touches, tell('t'));
@@ -412,6 +414,8 @@ static void ratios(long mb, int rounds)
 	ratio("stop_pipe/stop_memory", &stops_pipe, &stops, 1.15);
 	times("import_memory", &imports);
 	ratio("import_memory/fork", &imports, &forks, 1.5);
+	times("dup", &dups);
+	ratio("dup/fork", &dups, &forks, 2.5);
 	figure("image_overhead", (bytes - resident) / 1024, "KB", resident * 0.01 / 1024 + 64);
 	times("touch", &touches);
 	times("touch_after_fork", &touches_fork);
