@@ -125,6 +125,7 @@ enum ghost_mode {
  * @pid: process that is exported
  * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
+ * @exe_inode: export: its executable; only an address to compare with
  * @staged_mm: export: the snapshot before, whose pages have been sent
  * @rounds: export: how often memory may be sent before the stop
  * @max_downtime_ms: export: no more of them if the rest is through in this time
@@ -201,6 +202,7 @@ struct ghost {
 	struct ghost_stop *stop;
 
 	struct mm_struct *mm;
+	const struct inode *exe_inode;
 	struct mm_struct *staged_mm;
 	u32 rounds;
 	u32 max_downtime_ms;
@@ -397,6 +399,7 @@ int ghost_check_mm(struct ghost *g, struct task_struct *t);
 int ghost_export_mm(struct ghost *g, struct task_struct *t);
 struct mm_struct *ghost_snapshot(struct task_struct *t);
 int ghost_check_snapshot(struct ghost *g);
+bool ghost_vma_is_whole(struct ghost *g, struct vm_area_struct *vma);
 int ghost_import_mm(struct ghost *g);
 int ghost_finish_mm(struct ghost *g);
 int ghost_export_mm_files(struct ghost *g, struct task_struct *t);

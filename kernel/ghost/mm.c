@@ -119,6 +119,35 @@ static struct file *vma_mapped_file(struct vm_area_struct *vma)
 	return vma->vm_file;
 }
 
+/**
+ * ghost_vma_is_whole() - is what @vma shows of a file to be in the image?
+ * @g: the export
+ * @vma: a mapping of the process, or of the snapshot
+ *
+ * Its mapping is one of anonymous memory then, and the file is not needed at import.
+ */
+bool ghost_vma_is_whole(struct ghost *g, struct vm_area_struct *vma)
+{
+	struct file *file = vma_mapped_file(vma);
+
+	if (!file || !S_ISREG(file_inode(file)->i_mode) || arch_ghost_vma_is_own(vma) ||
+	    vma->vm_flags & (VM_SHARED | VM_MAYSHARE))
+		return false;
+	return g->flags & (file_inode(file) == g->exe_inode ? GHOST_EXPORT_WITH_BINARY :
+			   GHOST_EXPORT_WITH_LIBRARIES);
+}
+
+/* The file that an import needs for it */
+static struct file *vma_needed_file(struct ghost *g, struct vm_area_struct *vma)
+{
+	return ghost_vma_is_whole(g, vma) ? NULL : vma_mapped_file(vma);
+}
+
+static struct file *vma_shm(struct ghost *g, struct vm_area_struct *vma)
+{
+	return ghost_vma_shm(vma);
+}
+
 /*
  * Is the object that @vma shows mapped by nobody else? This is asked for each mapping of it,
  * of which there may be very many: all are looked at only once, for the first of them.
@@ -215,8 +244,8 @@ static void put_mm_files(struct mm_files *mf)
 	kvfree(mf->file);
 }
 
-static int get_mm_files(struct mm_struct *mm, struct mm_files *mf,
-			struct file *(*which)(struct vm_area_struct *))
+static int get_mm_files(struct ghost *g, struct mm_struct *mm, struct mm_files *mf,
+			struct file *(*which)(struct ghost *, struct vm_area_struct *))
 {
 	struct vm_area_struct *vma;
 	struct file *file;
@@ -230,7 +259,7 @@ static int get_mm_files(struct mm_struct *mm, struct mm_files *mf,
 	mf->room = mm->map_count;
 	mf->file = kvmalloc_array(mf->room, sizeof(*mf->file), GFP_KERNEL_ACCOUNT);
 	for_each_vma(vmi, vma) {
-		file = mf->file ? which(vma) : NULL;
+		file = mf->file ? which(g, vma) : NULL;
 		if (!file || mf->nr == mf->room || arch_ghost_vma_is_own(vma))
 			continue;
 		for (i = max_t(int, mf->nr - 8, 0); i < mf->nr; i++)
@@ -243,9 +272,21 @@ static int get_mm_files(struct mm_struct *mm, struct mm_files *mf,
 	return mf->file ? 0 : -ENOMEM;
 }
 
-static int check_mm_files(struct ghost *g, struct mm_struct *mm)
+/* The executable of the process, with a reference, if an import needs it */
+static struct file *get_needed_exe(struct ghost *g, struct mm_struct *mm)
 {
 	struct file *exe = get_mm_exe_file(mm);
+
+	g->exe_inode = exe ? file_inode(exe) : NULL;
+	if (!exe || !(g->flags & GHOST_EXPORT_WITH_BINARY))
+		return exe;
+	ghost_put_foreign(exe);
+	return NULL;
+}
+
+static int check_mm_files(struct ghost *g, struct mm_struct *mm)
+{
+	struct file *exe = get_needed_exe(g, mm);
 	struct mm_files mf;
 	unsigned int i;
 	int ret = 0;
@@ -256,7 +297,7 @@ static int check_mm_files(struct ghost *g, struct mm_struct *mm)
 	}
 	if (ret)
 		return ret;
-	ret = get_mm_files(mm, &mf, vma_mapped_file);
+	ret = get_mm_files(g, mm, &mf, vma_needed_file);
 	for (i = 0; !ret && i < mf.nr; i++)
 		ret = ghost_check_file(g, mf.file[i], "mapping");
 	put_mm_files(&mf);
@@ -345,13 +386,13 @@ int ghost_export_mm_files(struct ghost *g, struct task_struct *t)
 
 	if (!mm)
 		return -ESRCH;
-	exe = get_mm_exe_file(mm);
+	exe = get_needed_exe(g, mm);
 	if (exe) {
 		ret = ghost_export_file(g, exe, GHOST_FILE_USE_EXE);
 		ghost_put_foreign(exe);
 	}
 	if (ret >= 0) {
-		ret = get_mm_files(mm, &mf, vma_mapped_file);
+		ret = get_mm_files(g, mm, &mf, vma_needed_file);
 		for (i = 0; ret >= 0 && i < mf.nr; i++)
 			ret = ghost_export_file(g, mf.file[i], GHOST_FILE_USE_MAP);
 		put_mm_files(&mf);
@@ -377,7 +418,7 @@ int ghost_visit_shm(struct ghost *g, struct task_struct *t,
 
 	if (!mm)
 		return -ESRCH;
-	ret = get_mm_files(mm, &mf, ghost_vma_shm);
+	ret = get_mm_files(g, mm, &mf, vma_shm);
 	mmput(mm);
 	for (i = 0; !ret && i < mf.nr; i++)
 		ret = fn(g, mf.file[i]);
@@ -477,7 +518,7 @@ int ghost_export_mm(struct ghost *g, struct task_struct *t)
 	ret = ghost_check_snapshot(g);
 	fill_mm(rec, mm);
 	rec->personality = cpu_to_le32(t->personality);
-	exe = ret ? NULL : get_mm_exe_file(mm);
+	exe = ret ? NULL : get_needed_exe(g, mm);
 	if (exe) {
 		ret = ghost_ref_find(g, exe, &ref);
 		ghost_put_foreign(exe);
@@ -499,7 +540,7 @@ static int export_vma(struct ghost *g, struct vm_area_struct *vma)
 	int ret;
 	u32 ref;
 
-	file = vma_mapped_file(vma) ?: ghost_vma_shm(vma);
+	file = vma_needed_file(g, vma) ?: ghost_vma_shm(vma);
 	if (file && !arch_ghost_vma_is_own(vma)) {
 		ret = ghost_ref_find(g, file, &ref);
 		if (ret)

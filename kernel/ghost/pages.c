@@ -44,6 +44,7 @@ struct found {
  * @next: where the walk goes on
  * @why: what stopped it
  * @mm: the snapshot
+ * @whole: what the mapping that is being walked shows of its file is wanted, too
  * @staging: the process runs on
  * @kept: what was written before and has not changed; its runs are the end of it
  * @bvec: what is written
@@ -62,9 +63,11 @@ struct page_batch {
 		WALK_MIGRATING,		/* the page at @next is being moved */
 		WALK_POISONED,		/* the page at @next is lost */
 		WALK_DEVICE,		/* the page at @next is in the memory of a device */
+		WALK_FILE,		/* the page at @next is to be read from its file */
 		WALK_KILLED,		/* the caller is to die */
 	} why;
 	struct mm_struct *mm;
+	bool whole;
 	bool staging;
 	struct bio_vec bvec[GHOST_PAGES_BATCH];
 	struct {
@@ -119,7 +122,7 @@ static int walk_pte(struct page_batch *b, struct vm_area_struct *vma, unsigned l
 	struct page *page;
 
 	if (pte_none(pte))
-		return 0;
+		return b->whole ? stop_walk(b, addr, WALK_FILE) : 0;
 	if (!pte_present(pte))
 		return walk_not_present(b, addr, pte);
 	page = vm_normal_page(vma, addr, pte);
@@ -127,7 +130,7 @@ static int walk_pte(struct page_batch *b, struct vm_area_struct *vma, unsigned l
 	if (!page && !vma_is_anonymous(vma) && is_zero_pfn(pte_pfn(pte)))
 		return add_found(b, vma, addr, ZERO_PAGE(addr), 1);
 	if (!page || !folio_test_anon(page_folio(page)))
-		return 0;
+		return b->whole ? stop_walk(b, addr, WALK_FILE) : 0;
 	return add_found(b, vma, addr, page, 1);
 }
 
@@ -138,10 +141,10 @@ static int walk_huge(struct page_batch *b, struct vm_area_struct *vma, unsigned 
 
 	if (!pmd_present(pmd))
 		return stop_walk(b, addr, WALK_MIGRATING);
-	page = vm_normal_page_pmd(vma, addr, pmd);
+	page = vm_normal_page_pmd(vma, addr & PMD_MASK, pmd);
 	if (!page || is_huge_zero_pmd(pmd) || !folio_test_anon(page_folio(page)))
-		return 0;
-	return add_found(b, vma, addr, page, GHOST_HUGE_NR);
+		return b->whole ? stop_walk(b, addr, WALK_FILE) : 0;
+	return add_found(b, vma, addr & PMD_MASK, page, GHOST_HUGE_NR);
 }
 
 static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
@@ -158,7 +161,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 		return stop_walk(b, addr, WALK_KILLED);
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (ptl) {
-		ret = walk_huge(b, vma, addr & PMD_MASK, *pmd);
+		ret = walk_huge(b, vma, addr, *pmd);
 		spin_unlock(ptl);
 		return ret;
 	}
@@ -173,8 +176,16 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 	return ret;
 }
 
+static int walk_hole(unsigned long addr, unsigned long end, int depth, struct mm_walk *walk)
+{
+	struct page_batch *b = walk->private;
+
+	return b->whole ? stop_walk(b, addr, WALK_FILE) : 0;
+}
+
 static const struct mm_walk_ops walk_ops = {
 	.pmd_entry = walk_pmd,
+	.pte_hole = walk_hole,
 	.walk_lock = PGWALK_RDLOCK,
 };
 
@@ -186,7 +197,7 @@ static bool has_contents(struct vm_area_struct *vma)
 }
 
 /* Fill the batch from @b->next on. Returns false behind the last page. */
-static bool walk_snapshot(struct mm_struct *mm, struct page_batch *b)
+static bool walk_snapshot(struct ghost *g, struct mm_struct *mm, struct page_batch *b)
 {
 	struct vm_area_struct *vma;
 	struct vma_iterator vmi;
@@ -194,7 +205,8 @@ static bool walk_snapshot(struct mm_struct *mm, struct page_batch *b)
 	vma_iter_init(&vmi, mm, b->next);
 	b->why = WALK_GOES_ON;
 	for_each_vma(vmi, vma) {
-		if (!has_contents(vma))
+		b->whole = !b->staging && ghost_vma_is_whole(g, vma);
+		if (!b->whole && !has_contents(vma))
 			continue;
 		if (walk_page_range_vma(vma, max(vma->vm_start, b->next), vma->vm_end,
 					&walk_ops, b))
@@ -225,6 +237,38 @@ static int fetch_swapped(struct mm_struct *mm, struct page_batch *b)
 	return min(ret, 0);
 }
 
+/*
+ * Copy the page at @b->next from the file that is mapped there: others may change it. The
+ * mapping is one of anonymous memory from now on, where nothing is as good as zeros.
+ */
+static int fetch_from_file(struct mm_struct *mm, struct page_batch *b)
+{
+	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT), *from;
+	int locked = 1;
+	long n;
+
+	if (!page)
+		return -ENOMEM;
+	n = get_user_pages_remote(mm, b->next, 1, FOLL_FORCE, &from, &locked);
+	if (!locked)
+		mmap_read_lock(mm);
+	if (n == 1) {
+		copy_highpage(page, from);
+		put_page(from);
+		b->found[b->nr_found].addr = b->next | FOUND_ANON;
+		b->found[b->nr_found].page = page;
+		b->nr_found++;
+		b->nr_pages++;
+	} else {
+		put_page(page);
+		/* Behind the end of the file there is nothing */
+		if (n != -EFAULT)
+			return n < 0 ? n : -EIO;
+	}
+	b->next += PAGE_SIZE;
+	return 0;
+}
+
 /* Collect a batch. Returns 1 if there may be more, 0 at the end, or a negative errno. */
 static int collect(struct ghost *g, struct page_batch *b)
 {
@@ -232,7 +276,7 @@ static int collect(struct ghost *g, struct page_batch *b)
 	int ret = 0;
 
 	mmap_read_lock(mm);
-	while (walk_snapshot(mm, b)) {
+	while (walk_snapshot(g, mm, b)) {
 		if (b->why == WALK_FULL) {
 			ret = 1;
 			break;
@@ -255,6 +299,12 @@ static int collect(struct ghost *g, struct page_batch *b)
 		}
 		if (b->why == WALK_SWAPPED) {
 			ret = fetch_swapped(mm, b);
+			if (ret)
+				break;
+			continue;
+		}
+		if (b->why == WALK_FILE) {
+			ret = fetch_from_file(mm, b);
 			if (ret)
 				break;
 			continue;

@@ -235,6 +235,10 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 		ret = load_fd_map(g, args->fd_map, args->fd_map_len);
 	if (!ret && !alone)
 		ret = open_resource(g, true, args->backend, args->params, args->params_size);
+	/* What is kept is the snapshot, with its files */
+	if (!ret && g->res.ops && g->res.ops->keep &&
+	    args->flags & (GHOST_EXPORT_WITH_BINARY | GHOST_EXPORT_WITH_LIBRARIES))
+		ret = -EINVAL;
 	/* Where nobody takes the memory in meanwhile it would only be there twice */
 	if (!ret && g->rounds && (!g->res.ops->handover || g->pid == task_tgid(current)))
 		ret = -EINVAL;

@@ -87,10 +87,13 @@ struct ghost_fd_map {
 #define GHOST_EXPORT_SYNC		(1ULL << 2) /* on stable storage before return */
 #define GHOST_EXPORT_CHECK		(1ULL << 3) /* stop nothing, report obstacles */
 #define GHOST_EXPORT_RESUME		(1ULL << 4) /* let a process that is held run on */
+#define GHOST_EXPORT_WITH_BINARY	(1ULL << 5) /* do not need the executable any more */
+#define GHOST_EXPORT_WITH_LIBRARIES	(1ULL << 6) /* nor other files that are mapped privately */
 
 #define GHOST_EXPORT_FLAGS		(GHOST_EXPORT_KILL | GHOST_EXPORT_STOP | \
 					 GHOST_EXPORT_SYNC | GHOST_EXPORT_CHECK | \
-					 GHOST_EXPORT_RESUME)
+					 GHOST_EXPORT_RESUME | GHOST_EXPORT_WITH_BINARY | \
+					 GHOST_EXPORT_WITH_LIBRARIES)
 
 /**
  * struct ghost_export_args - arguments of ghost_export(2)
