@@ -29,7 +29,7 @@ struct checkpoint {
 };
 
 enum {
-	OPT_KILL = 256, OPT_STOP, OPT_RUN, OPT_SYNC, OPT_TIMEOUT, OPT_OUTSIDE, OPT_HELP,
+	OPT_KILL = 256, OPT_STOP, OPT_RUN, OPT_SYNC, OPT_TIMEOUT, OPT_OUTSIDE, OPT_WHOLE, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -40,6 +40,7 @@ static const struct option options[] = {
 	{ "sync", no_argument, NULL, OPT_SYNC },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "outside", required_argument, NULL, OPT_OUTSIDE },
+	{ "whole", no_argument, NULL, OPT_WHOLE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -78,6 +79,9 @@ static int parse_option(const struct command *cmd, struct checkpoint *c, int opt
 		return set_after(cmd, c, opt);
 	case OPT_SYNC:
 		c->opts.flags |= GHOST_CHECKPOINT_SYNC;
+		return 0;
+	case OPT_WHOLE:
+		c->opts.flags |= GHOST_CHECKPOINT_WITH_BINARY | GHOST_CHECKPOINT_WITH_LIBRARIES;
 		return 0;
 	case OPT_TIMEOUT:
 		if (!parse_number(optarg, 1, INT_MAX, &n))
@@ -195,6 +199,7 @@ const struct command cmd_checkpoint = {
 "  --stop             leave it stopped, as by SIGSTOP\n"
 "  --kill             end it after its image lies under its name on stable storage\n"
 "  --sync             return only when the image is on stable storage\n"
+"  --whole            program and libraries are in the image, and need not be there any more\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
 "  --outside FD       what is behind this descriptor of the process is not in the image;\n"
 "                     restart gives it another. Standard descriptors that are no files\n"

@@ -14,7 +14,8 @@
 #include "libghost-output.h"
 
 #define CHECKPOINT_FLAGS \
-	(GHOST_CHECKPOINT_KILL | GHOST_CHECKPOINT_STOP | GHOST_CHECKPOINT_SYNC)
+	(GHOST_CHECKPOINT_KILL | GHOST_CHECKPOINT_STOP | GHOST_CHECKPOINT_SYNC | \
+	 GHOST_CHECKPOINT_WITH_BINARY | GHOST_CHECKPOINT_WITH_LIBRARIES)
 
 /* A process that is being exported, and how */
 struct source {
@@ -100,9 +101,21 @@ static int do_export(const struct source *src, __u64 flags, __u32 backend,
 	return ret < 0 ? ret : 0;
 }
 
-static __u64 export_flags(const struct source *src)
+/* What is to be in it that is in files as well */
+static __u64 contents_flags(const struct source *src)
 {
 	__u64 flags = 0;
+
+	if (src->opts.flags & GHOST_CHECKPOINT_WITH_BINARY)
+		flags |= GHOST_EXPORT_WITH_BINARY;
+	if (src->opts.flags & GHOST_CHECKPOINT_WITH_LIBRARIES)
+		flags |= GHOST_EXPORT_WITH_LIBRARIES;
+	return flags;
+}
+
+static __u64 export_flags(const struct source *src)
+{
+	__u64 flags = contents_flags(src);
 
 	if (src->opts.flags & GHOST_CHECKPOINT_KILL)
 		flags |= GHOST_EXPORT_KILL;
@@ -218,7 +231,7 @@ static void wait_for_end(int pidfd)
  */
 static int export_and_end(const struct source *src, struct libghost_output *out)
 {
-	__u64 flags = GHOST_EXPORT_STOP;
+	__u64 flags = GHOST_EXPORT_STOP | contents_flags(src);
 	int ret;
 
 	if (src->opts.flags & (GHOST_CHECKPOINT_SYNC | GHOST_CHECKPOINT_KILL))
@@ -246,9 +259,12 @@ static int export_and_end(const struct source *src, struct libghost_output *out)
 
 static int export_and_run(const struct source *src, struct libghost_output *out)
 {
-	__u64 flags = src->opts.flags & GHOST_CHECKPOINT_SYNC ? GHOST_EXPORT_SYNC : 0;
-	int ret = export_to_fd(src, flags, out->fd);
+	__u64 flags = contents_flags(src);
+	int ret;
 
+	if (src->opts.flags & GHOST_CHECKPOINT_SYNC)
+		flags |= GHOST_EXPORT_SYNC;
+	ret = export_to_fd(src, flags, out->fd);
 	if (ret)
 		return ret;
 	return libghost_output_publish(out, flags & GHOST_EXPORT_SYNC,

@@ -60,6 +60,8 @@ struct ghost_checkpoint_opts {
 #define GHOST_CHECKPOINT_KILL	0x1U	/* end the process when its image is safe */
 #define GHOST_CHECKPOINT_STOP	0x2U	/* leave it stopped as by SIGSTOP */
 #define GHOST_CHECKPOINT_SYNC	0x4U	/* on stable storage before return */
+#define GHOST_CHECKPOINT_WITH_BINARY	0x8U	/* the executable is not needed any more */
+#define GHOST_CHECKPOINT_WITH_LIBRARIES	0x10U	/* nor are other files mapped privately */
 
 /* To a file that appears under its name only when it is complete. */
 int ghost_checkpoint_path(pid_t pid, const char *path, const struct ghost_checkpoint_opts *opts);
