@@ -362,11 +362,15 @@ static bool ghost_access_covers(const struct ghost_rec_file *rec, struct file *f
 static int ghost_map_fd(struct ghost *g, const struct ghost_fd *map)
 {
 	struct ghost_fd_entry *entry = xa_load(&g->files->fds, map->image_fd);
+	bool only_outside = g->flags & GHOST_IMPORT_OUTSIDE_ONLY;
 	struct ghost_file *gf;
 
 	if (!entry)
-		return ghost_refuse(g, -EBADF, "fd %d: not open in the image", map->image_fd);
+		return only_outside ? 0 : ghost_refuse(g, -EBADF, "fd %d: not open in the image",
+						       map->image_fd);
 	gf = xa_load(&g->files->files, entry->ref);
+	if (only_outside && le32_to_cpu(gf->rec.type) != GHOST_FILE_OUTSIDE)
+		return 0;
 	if (!ghost_access_covers(&gf->rec, map->file))
 		return ghost_refuse(g, -EBADF,
 				    "fd %u: %s: the descriptor given for it has not its access mode",

@@ -9,7 +9,8 @@
 #include "libghost-internal.h"
 
 #define RESTART_FLAGS \
-	(GHOST_RESTART_KEEP_PID | GHOST_RESTART_PAUSED | GHOST_RESTART_DROP_CAPS)
+	(GHOST_RESTART_KEEP_PID | GHOST_RESTART_PAUSED | GHOST_RESTART_DROP_CAPS | \
+	 GHOST_RESTART_OUTSIDE_ONLY)
 
 static int get_opts(struct ghost_restart_opts *o, const struct ghost_restart_opts *opts)
 {
@@ -51,6 +52,8 @@ static pid_t do_import(const struct ghost_restart_opts *o, __u32 backend,
 		args.flags |= GHOST_IMPORT_STOPPED;
 	if (o->flags & GHOST_RESTART_DROP_CAPS)
 		args.flags |= GHOST_IMPORT_DROP_CAPS;
+	if (o->flags & GHOST_RESTART_OUTSIDE_ONLY)
+		args.flags |= GHOST_IMPORT_OUTSIDE_ONLY;
 	map = calloc(o->nr_fds + 1, sizeof(*map));
 	if (!map)
 		return -ENOMEM;

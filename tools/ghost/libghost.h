@@ -119,6 +119,7 @@ struct ghost_restart_opts {
 
 #define GHOST_RESTART_KEEP_PID	0x1U	/* with the ids it had */
 #define GHOST_RESTART_PAUSED	0x2U	/* leave it stopped as by SIGSTOP */
+#define GHOST_RESTART_OUTSIDE_ONLY 0x8U	/* @fds is for what lies outside, and else ignored */
 #define GHOST_RESTART_DROP_CAPS	0x4U	/* the process gets no capability of the caller */
 
 /* Return the id of the new process, which is a child of the caller. */

@@ -165,8 +165,10 @@ struct ghost_export_stats {
 #define GHOST_IMPORT_STOPPED		(1ULL << 1) /* leave it stopped as by SIGSTOP */
 #define GHOST_IMPORT_DROP_CAPS		(1ULL << 2) /* the process gets none of the caller's */
 
+#define GHOST_IMPORT_OUTSIDE_ONLY	(1ULL << 3) /* the fd map is for what lies outside */
+
 #define GHOST_IMPORT_FLAGS		(GHOST_IMPORT_KEEP_PID | GHOST_IMPORT_STOPPED | \
-					 GHOST_IMPORT_DROP_CAPS)
+					 GHOST_IMPORT_DROP_CAPS | GHOST_IMPORT_OUTSIDE_ONLY)
 
 /**
  * struct ghost_import_args - arguments of ghost_import(2)
