@@ -175,6 +175,13 @@ TEST_F(basic, kill_and_stop_together_are_refused)
 	EXPECT_UNDISTURBED();
 }
 
+TEST_F(basic, memory_ghosts_have_their_files_in_any_case)
+{
+	self->e.args.flags = GHOST_EXPORT_WITH_LIBRARIES;
+	EXPECT_EXPORT_FAILS(EINVAL);
+	EXPECT_UNDISTURBED();
+}
+
 TEST_F(basic, export_arguments_that_are_too_short_are_refused)
 {
 	size_t size;

@@ -1675,6 +1675,46 @@ TEST_F(changed, mapped_file_is_refused)
 	EXPECT_STALE(self->path);
 }
 
+#define IN_BYTES() do {								\
+	image_close(&self->img);						\
+	ASSERT_EQ(NULL, image_open(&self->img, STORE_TMPFS));			\
+} while (0)
+
+#define WITH_ALL	(GHOST_EXPORT_WITH_BINARY | GHOST_EXPORT_WITH_LIBRARIES)
+
+TEST_F(changed, executable_is_not_needed_if_it_is_in_the_image)
+{
+	struct target_options o = { .exe = self->path };
+
+	ASSERT_TRUE(copy_self(self->path));
+	ASSERT_EQ(0, target_start(&self->t, "eventless", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	IN_BYTES();
+	ASSERT_EXPORTED(&self->t, &self->img, WITH_ALL);
+	target_end(&self->t);
+	ASSERT_EQ(0, unlink(self->path));
+	EXPECT_GOOD();
+}
+
+TEST_F(changed, mapped_file_is_not_needed_if_it_is_in_the_image)
+{
+	struct target_options o = { .arg = self->path };
+
+	ASSERT_TRUE(make_file(self->path));
+	ASSERT_EQ(0, target_start(&self->t, "maps_a_file", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	/* The executable is another */
+	IN_BYTES();
+	ASSERT_EXPORTED(&self->t, &self->img, GHOST_EXPORT_WITH_BINARY);
+	sleep_ms(20);
+	ASSERT_TRUE(change(self->path, 5000, "x"));
+	EXPECT_STALE(self->path);
+	IN_BYTES();
+	ASSERT_EXPORTED(&self->t, &self->img, GHOST_EXPORT_WITH_LIBRARIES);
+	ASSERT_EQ(0, unlink(self->path));
+	EXPECT_GOOD();
+}
+
 TARGET(reads_a_file)
 {
 	char c = 0;
