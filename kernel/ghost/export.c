@@ -194,12 +194,20 @@ static struct mm_struct *take_snapshot(struct ghost *g)
 {
 	struct mm_struct *mm = ERR_PTR(-ESRCH);
 	struct task_struct *p = NULL;
-	int ret = ghost_park_all(g, NULL);
+	int ret;
 
+	/* It may have become another program since, which is not even to be stopped */
+	ret = check_once(g);
+	if (ret)
+		return ERR_PTR(ret < 0 ? ret : -EBUSY);
+	ret = ghost_park_all(g, NULL);
 	if (!ret) {
 		p = get_live_thread(g->pid);
 		ret = p ? check_permission(g, p) : refuse_gone(g);
 	}
+	/* What cannot be carried must not be copied either: it might not bear it */
+	if (!ret)
+		ret = ghost_check_kinds(g, p);
 	if (!ret)
 		mm = ghost_snapshot(p);
 	if (p)
@@ -213,10 +221,10 @@ static struct mm_struct *take_snapshot(struct ghost *g)
 /* Does it make sense to go on with what takes @ns for @pages, when it was @before the last time? */
 static bool converges(const struct ghost *g, u64 ns, u64 pages, u64 before)
 {
-	if (div_u64(ns, NSEC_PER_MSEC) <= g->max_downtime_ms)
+	if (!pages || div_u64(ns, NSEC_PER_MSEC) <= g->max_downtime_ms)
 		return false;
 	/* What changes faster than it is sent will not become less */
-	return !before || pages < before - before / 8;
+	return g->stats.rounds == 1 || pages < before - before / 8;
 }
 
 /* Send the memory while the process runs on, then what has changed, until that is little */
@@ -231,7 +239,14 @@ static int send_ahead(struct ghost *g)
 		return 0;
 	ret = ghost_write_header(g);
 	while (!ret && g->stats.rounds < g->rounds) {
+		if (signal_pending(current))
+			return -EINTR;
 		mm = take_snapshot(g);
+		/* What has been sent is good for the last stop, which may succeed */
+		if (mm == ERR_PTR(-ETIMEDOUT) && g->stats.rounds) {
+			ghost_unreport(g);
+			break;
+		}
 		if (IS_ERR(mm))
 			return PTR_ERR(mm);
 		start = ktime_get();

@@ -1090,6 +1090,7 @@ int ghost_finish_mm(struct ghost *g)
 
 	if (!g->has_mm)
 		return ghost_refuse(g, -EBADMSG, "image: no address space");
+	ghost_free_staged(g);
 	flags = le32_to_cpu(g->mmrec->flags);
 	ret = finish_memory(g, flags);
 	if (ret)

@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/swapops.h>
+#include <linux/task_work.h>
 #include <linux/userfaultfd_k.h>
 
 #include "ghost.h"
@@ -374,10 +375,11 @@ static bool is_staged(struct mm_struct *staged, const struct found *f)
 
 	if (!vma || !folio_walk_start(&fw, vma, addr, 0))
 		return false;
-	/* Of a huge page that is mapped in pieces each is there for itself */
-	same = fw.page == f->page &&
-	       (fw.level == FW_LEVEL_PMD) == !!(f->addr & FOUND_HUGE);
+	/* A huge page of which the first piece is the same may have others that are not */
+	same = fw.page == f->page && (!(f->addr & FOUND_HUGE) || fw.level == FW_LEVEL_PMD);
 	folio_walk_end(&fw, vma);
+	/* What needs no page in one of both sorts of mappings needs one in the other */
+	same = same && vma_is_anonymous(vma) == !!(f->addr & FOUND_ANON);
 	return same;
 }
 
@@ -468,6 +470,19 @@ static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long 
 	mmap_read_unlock(mm);
 }
 
+/* Whoever was killed must not live on in memory that is sent for him */
+static bool is_gone(struct ghost *g)
+{
+	struct task_struct *p;
+	bool gone;
+
+	rcu_read_lock();
+	p = pid_task(g->pid, PIDTYPE_TGID);
+	gone = !p || READ_ONCE(p->signal->flags) & SIGNAL_GROUP_EXIT;
+	rcu_read_unlock();
+	return gone;
+}
+
 static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 {
 	struct page_batch *b = kvzalloc(sizeof(*b), GFP_KERNEL);
@@ -487,6 +502,11 @@ static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 			ret = write_batch(g, b);
 		if (!ret && more && !staging)
 			zap_written(mm, from, b->next);
+		/* What has been compared is not needed in the one before */
+		if (!ret && more && g->staged_mm)
+			zap_written(g->staged_mm, from, b->next);
+		if (!ret && staging && is_gone(g))
+			ret = -ESRCH;
 	} while (!ret && more);
 	put_found(b);
 	kvfree(b);
@@ -519,6 +539,9 @@ int ghost_stage_pages(struct ghost *g, struct mm_struct *mm)
 	if (g->staged_mm)
 		mmput(g->staged_mm);
 	g->staged_mm = mm;
+	/* Files that the process has closed are not to stay open for our sake */
+	if (task_work_pending(current))
+		task_work_run();
 	return ret;
 }
 
@@ -588,17 +611,22 @@ static int prepare_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	return -ENOMEM;
 }
 
-static int prepare_small(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr)
+static int add_folios(struct in_batch *b, unsigned int nr, gfp_t gfp)
 {
 	struct folio *folio;
 
 	while (nr--) {
-		folio = folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+		folio = folio_alloc(gfp, 0);
 		if (!folio)
 			return -ENOMEM;
 		bvec_set_folio(&b->bvec[b->nr++], folio, PAGE_SIZE, 0);
 	}
 	return 0;
+}
+
+static int prepare_small(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr)
+{
+	return add_folios(b, nr, GFP_HIGHUSER_MOVABLE);
 }
 
 /* Do @small or @huge for each run of @b->rec */
@@ -749,32 +777,43 @@ int ghost_import_pages(struct ghost *g)
 /*
  * Pages that come before the process is stopped. They wait under their addresses until it is
  * known what becomes of them: one that comes again takes the place of the other.
+ *
+ * No process has them that could be found when memory is short. So they are never more than half
+ * of all memory, and nobody is killed to have them: the import fails.
  */
+#define GFP_STAGED	(GFP_HIGHUSER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+static atomic_long_t all_staged;
 
 static int stage_page(struct ghost *g, unsigned long addr, struct bio_vec *bv)
 {
 	struct folio *folio = page_folio(bv->bv_page);
 	struct page *old;
 
-	/* No process has them yet that could be found when memory is short */
-	if (g->nr_staged >= totalram_pages() / 2)
-		return ghost_refuse(g, -ENOMEM, "image: more than half of all memory sent before");
-	if (mem_cgroup_charge(folio, current->mm, GFP_KERNEL))
+	if (mem_cgroup_charge(folio, current->mm, GFP_STAGED & ~__GFP_HIGHMEM))
 		return -ENOMEM;
 	old = xa_store(&g->staged, addr >> PAGE_SHIFT, bv->bv_page, GFP_KERNEL);
 	if (xa_is_err(old))
 		return xa_err(old);
 	bv->bv_page = NULL;
-	if (old)
+	if (old) {
 		put_page(old);
-	else
-		g->nr_staged++;
+		return 0;
+	}
+	g->nr_staged++;
+	if (atomic_long_inc_return(&all_staged) > totalram_pages() / 2)
+		return ghost_refuse(g, -ENOMEM, "image: more than half of all memory sent ahead");
 	return 0;
+}
+
+static int stage_small(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr)
+{
+	return add_folios(b, nr, GFP_STAGED);
 }
 
 static int stage_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 {
-	return prepare_small(g, b, addr, GHOST_HUGE_NR);
+	return add_folios(b, GHOST_HUGE_NR, GFP_STAGED);
 }
 
 static int stage_runs(struct ghost *g, struct in_batch *b)
@@ -801,7 +840,7 @@ int ghost_import_staged(struct ghost *g)
 		return -ENOMEM;
 	ret = ghost_read_pages_head(g, GHOST_REC_STAGED, &b->rec);
 	if (!ret)
-		ret = for_each_run(g, b, prepare_small, stage_huge);
+		ret = for_each_run(g, b, stage_small, stage_huge);
 	if (!ret)
 		ret = ghost_read_pages_data(g, b->bvec, b->nr);
 	if (!ret)
@@ -814,8 +853,10 @@ static struct page *take_staged(struct ghost *g, unsigned long addr)
 {
 	struct page *page = xa_erase(&g->staged, addr >> PAGE_SHIFT);
 
-	if (page)
+	if (page) {
 		g->nr_staged--;
+		atomic_long_dec(&all_staged);
+	}
 	return page;
 }
 
@@ -891,8 +932,12 @@ void ghost_free_staged(struct ghost *g)
 	struct page *page;
 
 	xa_for_each(&g->staged, index, page) {
+		/* To destroy what is not empty takes long with interrupts off */
+		xa_erase(&g->staged, index);
 		put_page(page);
 		cond_resched();
 	}
 	xa_destroy(&g->staged);
+	atomic_long_sub(g->nr_staged, &all_staged);
+	g->nr_staged = 0;
 }
