@@ -294,7 +294,7 @@ int ghost_import_file(struct ghost *g)
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 	if (!g->hdr.ref || !ghost_file_rec_valid(&rec) ||
-	    (le32_to_cpu(rec.type) != GHOST_FILE_OUTSIDE && name[0] != '/'))
+	    (ghost_file_has_path(le32_to_cpu(rec.type)) && name[0] != '/'))
 		return ghost_refuse(g, -EBADMSG, "image: file %s", name);
 
 	/* More than a process could have in descriptors and mappings */

@@ -410,7 +410,8 @@ int ghost_export_file(struct ghost *g, struct file *file, u32 use)
 	if (!buf)
 		return -ENOMEM;
 	type = ghost_file_type(file);
-	name = ghost_path_name(file_user_path(file), buf, PATH_MAX);
+	name = ghost_file_has_path(type) ? ghost_path_name(file_user_path(file), buf, PATH_MAX) :
+					   ghost_file_name(file, buf, PATH_MAX);
 	if (!type || IS_ERR_OR_NULL(name))
 		return ghost_refuse(g, -EOPNOTSUPP, "%s: not supported",
 				    ghost_file_name(file, buf, PATH_MAX)) ?: -EOPNOTSUPP;

@@ -337,6 +337,13 @@ int ghost_check_fs_type(struct ghost *g, const struct path *path, const char *wh
 struct file *ghost_open_path(struct ghost *g, const struct ghost_rec_file *rec,
 			     const char *path, struct kstat *stat);
 
+/* Has it a path by which it can be found? */
+static inline bool ghost_file_has_path(u32 type)
+{
+	return type != GHOST_FILE_OUTSIDE && type != GHOST_FILE_EVENT;
+}
+
+int ghost_event_fd(void);
 bool ghost_file_rec_valid(const struct ghost_rec_file *rec);
 struct file *ghost_reopen_file(struct ghost *g, const struct ghost_rec_file *rec,
 			       const char *path);

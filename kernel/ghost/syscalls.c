@@ -23,7 +23,7 @@
 #define GHOST_MAX_DOWNTIME_MS	100
 
 /* Flags that stand alone: no export is made */
-#define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME)
+#define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME | GHOST_EXPORT_EVENT)
 
 /* kernel.ghost_unprivileged: everybody may import, not only CAP_CHECKPOINT_RESTORE */
 static int ghost_unprivileged;
@@ -263,6 +263,8 @@ static bool export_args_valid(const struct ghost_export_args *args)
 		return false;
 	if (args->pad || args->stats_size > PAGE_SIZE)
 		return false;
+	if (args->flags & GHOST_EXPORT_EVENT && args->pidfd != -1)
+		return false;
 	if (args->rounds && (!(args->flags & GHOST_EXPORT_KILL) || args->pidfd == -1))
 		return false;
 	return !(args->flags & GHOST_EXPORT_ALONE) ||
@@ -275,7 +277,7 @@ SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, 
 	struct ghost *g;
 	int ret;
 
-	BUILD_BUG_ON(sizeof(args) != GHOST_EXPORT_ARGS_SIZE_VER1);
+	BUILD_BUG_ON(sizeof(args) != GHOST_EXPORT_ARGS_SIZE_VER0);
 	if (usize < GHOST_EXPORT_ARGS_SIZE_VER0)
 		return -EINVAL;
 	if (usize > PAGE_SIZE)
@@ -285,6 +287,8 @@ SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, 
 		return ret;
 	if (!export_args_valid(&args))
 		return -EINVAL;
+	if (args.flags & GHOST_EXPORT_EVENT)
+		return ghost_event_fd();
 	g = ghost_alloc(args.flags & GHOST_EXPORT_CHECK ? GHOST_MODE_CHECK : GHOST_MODE_EXPORT);
 	if (!g)
 		return -ENOMEM;

@@ -184,6 +184,14 @@ API int ghost_resume(pid_t pid)
 	return ret;
 }
 
+API int ghost_event_fd(void)
+{
+	struct ghost_export_args args = { .flags = GHOST_EXPORT_EVENT, .pidfd = -1 };
+	int fd = ghost_export(&args, sizeof(args));
+
+	return fd < 0 ? -errno : fd;
+}
+
 API int ghost_check(pid_t pid, const struct ghost_checkpoint_opts *opts)
 {
 	struct source src;

@@ -84,6 +84,12 @@ int ghost_checkpoint_socket(pid_t pid, int fd, const struct ghost_checkpoint_opt
 int ghost_resume(pid_t pid);
 
 /*
+ * A descriptor by which the caller learns that it is a copy: there it becomes readable, once
+ * after each restart. 8 bytes can be read then.
+ */
+int ghost_event_fd(void);
+
+/*
  * Could the process be checkpointed? Nothing is stopped. 0: yes;
  * -EOPNOTSUPP: no, and the report has a line for each thing that is in the way.
  */

@@ -97,6 +97,7 @@ const struct name names_file_type[] = {
 	{ GHOST_FILE_REGULAR, "regular" },
 	{ GHOST_FILE_DIRECTORY, "directory" },
 	{ GHOST_FILE_CHARDEV, "chardev" },
+	{ GHOST_FILE_EVENT, "event" },
 	END
 };
 

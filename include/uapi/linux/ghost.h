@@ -89,11 +89,19 @@ struct ghost_fd_map {
 #define GHOST_EXPORT_RESUME		(1ULL << 4) /* let a process that is held run on */
 #define GHOST_EXPORT_WITH_BINARY	(1ULL << 5) /* do not need the executable any more */
 #define GHOST_EXPORT_WITH_LIBRARIES	(1ULL << 6) /* nor other files that are mapped privately */
+#define GHOST_EXPORT_EVENT		(1ULL << 7) /* export nothing, see below */
 
 #define GHOST_EXPORT_FLAGS		(GHOST_EXPORT_KILL | GHOST_EXPORT_STOP | \
 					 GHOST_EXPORT_SYNC | GHOST_EXPORT_CHECK | \
 					 GHOST_EXPORT_RESUME | GHOST_EXPORT_WITH_BINARY | \
-					 GHOST_EXPORT_WITH_LIBRARIES)
+					 GHOST_EXPORT_WITH_LIBRARIES | GHOST_EXPORT_EVENT)
+
+/*
+ * GHOST_EXPORT_EVENT returns a descriptor by which a program learns that it has been imported
+ * (close-on-exec). In the process that asks for it there is never anything to read; after each
+ * import it can be read once, and poll(2) says so. What is read is a 64-bit 1. Beside the flag
+ * all is 0, but @pidfd, which is -1.
+ */
 
 /**
  * struct ghost_export_args - arguments of ghost_export(2)
@@ -109,7 +117,7 @@ struct ghost_fd_map {
  * @fd_map_len: number of entries of @fd_map, at most GHOST_FD_MAP_MAX
  * @fd_map: address of struct ghost_fd_map[]
  * @stats: address of a struct ghost_export_stats that is filled on success, or 0
- * @stats_size: its size; 0: of its first version
+ * @stats_size: its size; 0: GHOST_EXPORT_STATS_SIZE_VER0
  * @rounds: GHOST_BACKEND_TCP with GHOST_EXPORT_KILL: send the memory up to so many times while
  *	the process runs on, each time what has changed; 0: only when it has been stopped
  * @max_downtime_ms: no more rounds if what has changed is sent in this time; 0: 100 ms
@@ -133,8 +141,7 @@ struct ghost_export_args {
 	__u32 pad;
 };
 
-#define GHOST_EXPORT_ARGS_SIZE_VER0	64
-#define GHOST_EXPORT_ARGS_SIZE_VER1	80
+#define GHOST_EXPORT_ARGS_SIZE_VER0	80
 
 /**
  * struct ghost_export_stats - what an export cost
@@ -158,7 +165,7 @@ struct ghost_export_stats {
 	__aligned_u64 rounds;
 };
 
-#define GHOST_EXPORT_STATS_SIZE_VER0	48
+#define GHOST_EXPORT_STATS_SIZE_VER0	64
 
 /* Flags of ghost_import(2) */
 #define GHOST_IMPORT_KEEP_PID		(1ULL << 0) /* the ids of before */

@@ -206,6 +206,7 @@ enum ghost_rec_file_type {
 	GHOST_FILE_REGULAR	= 2,
 	GHOST_FILE_DIRECTORY	= 3,
 	GHOST_FILE_CHARDEV	= 4,	/* found again by name; one of /dev/null and its like */
+	GHOST_FILE_EVENT	= 5,	/* of GHOST_EXPORT_EVENT; has a name, but no path */
 };
 
 /**

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -84,6 +85,62 @@ TARGET(alone)
 	if (sigwaitinfo(&set, &info) != SIGUSR1)
 		return 100;
 	return known + info.si_value.sival_int;
+}
+
+static int event_fd(void)
+{
+	struct ghost_export_args args = { .flags = GHOST_EXPORT_EVENT, .pidfd = -1 };
+
+	return ghost_export(&args, sizeof(args));
+}
+
+/* Is it told that it is a copy? Once only */
+static bool is_told(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	__u64 n = 0;
+
+	if (!poll(&p, 1, 0)) {
+		check(read(fd, &n, sizeof(n)) == -1 && errno == EAGAIN);
+		return false;
+	}
+	check(p.revents == POLLIN);
+	check(read(fd, &n, sizeof(n) - 1) == -1 && errno == EINVAL);
+	check(read(fd, (void *)8, sizeof(n)) == -1 && errno == EFAULT);
+	check(read(fd, &n, sizeof(n)) == sizeof(n) && n == 1);
+	check(read(fd, &n, sizeof(n)) == -1 && errno == EAGAIN);
+	check(!poll(&p, 1, 0));
+	return true;
+}
+
+TARGET(asks_what_it_is)
+{
+	int fd = event_fd();
+
+	check_errno(fd >= 0);
+	check(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	check_errno(!fcntl(fd, F_SETFL, O_NONBLOCK));
+	check(!is_told(fd));
+	ready();
+	check(fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	check(fcntl(fd, F_GETFL) == (O_RDONLY | O_NONBLOCK));
+	say(is_told(fd) ? "copy" : "original");
+	ready();
+	return verdict();
+}
+
+TARGET(waits_for_what_it_is)
+{
+	struct pollfd p = { .fd = event_fd(), .events = POLLIN };
+	__u64 n = 0;
+
+	check_errno(p.fd >= 0);
+	say("ready");
+	if (!strcmp(arg, "poll"))
+		check_errno(poll(&p, 1, -1) == 1);
+	check_errno(read(p.fd, &n, sizeof(n)) == sizeof(n));
+	say("copy");
+	return verdict();
 }
 
 FIXTURE(basic)
@@ -987,6 +1044,77 @@ TARGET(self_export)
 			wrong("status %#x of the copy", status);
 	}
 	return verdict();
+}
+
+TEST_F(basic, copy_is_told_once_that_it_is_one)
+{
+	struct target second = { 0 };
+	struct image img = { 0 };
+
+	target_end(&self->t);
+	ASSERT_EQ(0, target_start(&self->t, "asks_what_it_is", NULL));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_TRUE(target_sleeps_in(&self->t, 0, __NR_read));
+	ASSERT_EXPORTED(&self->t, &self->img, 0);
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	EXPECT_EQ(0, target_wake(&self->t));
+	EXPECT_TRUE(target_says(&self->t, "original"));
+	EXPECT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(target_says(&self->copy, "copy"));
+	EXPECT_TRUE(target_says(&self->copy, "ready"));
+
+	/* A copy of a copy that has not asked yet, in a file */
+	ASSERT_EQ(NULL, image_open(&img, STORE_TMPFS));
+	target_end(&self->copy);
+	ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+	ASSERT_TRUE(target_sleeps_in(&self->copy, 0, __NR_read));
+	ASSERT_EXPORTED(&self->copy, &img, 0);
+	ASSERT_IMPORTED(&second, &self->copy, &img, 0);
+	EXPECT_EQ(0, target_wake(&second));
+	EXPECT_TRUE(target_says(&second, "copy"));
+	EXPECT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(target_says(&self->copy, "copy"));
+	target_end(&second);
+	image_close(&img);
+}
+
+TEST_F(basic, copy_wakes_up_that_waits_to_be_told)
+{
+	static const struct {
+		const char *arg;
+		long nr;
+	} how[] = { { "poll", __NR_poll }, { "read", __NR_read } };
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(how); n++) {
+		struct target_options o = { .arg = how[n].arg };
+
+		target_end(&self->t);
+		target_end(&self->copy);
+		ASSERT_EQ(0, target_start(&self->t, "waits_for_what_it_is", &o));
+		ASSERT_TRUE(target_says(&self->t, "ready"));
+		ASSERT_TRUE(target_sleeps_in(&self->t, 0, how[n].nr));
+		ASSERT_EXPORTED(&self->t, &self->img, 0);
+		ASSERT_IMPORTED(&self->copy, &self->t, &self->img, 0);
+		EXPECT_TRUE(target_says(&self->copy, "copy"));
+		EXPECT_TRUE(target_says(&self->copy, "ok"));
+		EXPECT_TRUE(target_is_silent(&self->t, 100));
+		EXPECT_TRUE(target_sleeps_in(&self->t, 0, how[n].nr));
+	}
+}
+
+TEST_F(basic, event_of_another_process_cannot_be_asked_for)
+{
+	struct ghost_export_args args = { .flags = GHOST_EXPORT_EVENT };
+
+	args.pidfd = self->t.pidfd;
+	EXPECT_EQ(-1, ghost_export(&args, sizeof(args)));
+	EXPECT_EQ(EINVAL, errno);
+	args.pidfd = -1;
+	args.flags |= GHOST_EXPORT_KILL;
+	EXPECT_EQ(-1, ghost_export(&args, sizeof(args)));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_UNDISTURBED();
 }
 
 TEST_F(basic, process_exports_itself_and_returns_twice_like_fork)
