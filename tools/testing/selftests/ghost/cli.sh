@@ -389,6 +389,76 @@ changed_program_is_refused()
 		g 69 restart "$img" && said "sleep"
 }
 
+program_is_in_its_image()
+{
+	local p c
+	cp "$(readlink -f /usr/bin/sleep)" sleep || return 1
+	./sleep 60 > /dev/null 2>&1 &
+	p=$!
+	until_true grep -q "$dir/sleep" /proc/$p/maps &&
+		g 0 checkpoint $p -o "$img" --kill --whole && rm sleep &&
+		g 0 restart -d "$img" > out && c=$(cat out) && until_true state_is "$c" S &&
+		! grep -q "$dir/sleep" "/proc/$c/maps" && kill -KILL "$c" && until_true gone "$c"
+}
+
+early_calls_do_what_they_did()
+{
+	cat > early.py <<- 'END'
+		import ctypes, errno, os, signal, socket, sys, threading
+		lib = ctypes.CDLL(sys.argv[1], use_errno=True)
+		KILL, NO_BINARY, NO_LIBRARIES = 1, 2, 4
+		NOTIFY, STOP = 1, 2
+
+		def fail(text):
+		    print(text, file=sys.stderr, flush=True)
+		    os._exit(1)
+
+		def call(name, *args, fails=None):
+		    ret = getattr(lib, name)(*args)
+		    err = ctypes.get_errno() if ret < 0 else None
+		    if err != fails:
+		        fail(f"{name}{args}: {ret}, {err and os.strerror(err)}")
+		    return ret
+
+		told = []
+		signal.signal(signal.SIGUSR1, lambda *_: told.append(True))
+		stdin, give = os.pipe()
+		take, stdout = os.pipe()
+		os.dup2(stdin, 0)
+		os.dup2(stdout, 1)
+		def add(number, want):
+		    os.write(give, b"%d\n" % number)
+		    got = os.read(take, 100)
+		    if got != b"%d\n" % want:
+		        fail(f"{got}, not {want}")
+
+		process = int(sys.argv[2])
+		image = os.open("image", os.O_RDWR | os.O_CREAT, 0o600)
+		call("checkpoint", image, process, 8, fails=errno.EINVAL)
+		call("restart", image, 0, 0, 4, fails=errno.EINVAL)
+		call("restart", image, 0, 0, 0, fails=errno.EBADMSG)
+		call("checkpoint", image, process, KILL)
+		os.lseek(image, 0, 0)
+		copy = call("restart", image, os.getpid(), signal.SIGUSR1, NOTIFY)
+		if not told:
+		    fail("not told")
+		add(4, 7)
+		# From a socket, which they could not
+		here, there = socket.socketpair()
+		writer = threading.Thread(target=call, args=("checkpoint", here.fileno(), copy,
+		                                             KILL | NO_BINARY | NO_LIBRARIES))
+		writer.start()
+		second = call("restart", there.fileno(), 0, 0, STOP)
+		writer.join()
+		os.waitid(os.P_PID, second, os.WSTOPPED | os.WNOWAIT)
+		os.kill(second, signal.SIGCONT)
+		add(5, 12)
+		os.kill(second, signal.SIGKILL)
+	END
+	start_sum && ask 3 && until_true has out 3 &&
+		code 0 $python early.py "${ghost%/bin/*}/lib/libghost.so.0" "$p" 2> err
+}
+
 # A terminal for the program, and another one for its copy
 terminal_is_had()
 {
@@ -483,7 +553,7 @@ shell_can_control_it()
 	code 0 $python shell.py "$ghost" "$img"
 }
 
-echo "1..28"
+echo "1..30"
 t "The kernel is ready" kernel_is_ready
 t "A process can be carried" process_can_be_carried
 t "Obstacles are listed, and the checkpoint is refused" obstacles_are_listed
@@ -512,4 +582,6 @@ t "Others may not checkpoint or restart" others_may_not
 t "The sysctl opens restart for all" sysctl_opens_it_for_all
 t "A damaged image is refused" damaged_image_is_refused
 t "A changed program is refused" changed_program_is_refused
+t "With --whole an image needs no program" program_is_in_its_image
+t "checkpoint() and restart() do what they did" early_calls_do_what_they_did
 exit $failed
