@@ -305,9 +305,9 @@ static int ghost_set_caps(struct ghost *g, struct cred *new, const struct cred *
 	if (!cap_issubset(permitted, kept))
 		return ghost_refuse(g, -EPERM, "capabilities: exceed the importer's by %#llx",
 				    permitted.val & ~kept.val);
-	/* Without that flag what is permitted may become inheritable, as by capset() */
-	if (g->flags & GHOST_IMPORT_DROP_CAPS && !cap_issubset(inheritable, old->cap_inheritable))
-		return ghost_refuse(g, -EPERM, "capabilities: to inherit, exceed the importer's");
+	/* Nor may an exec give them back */
+	if (g->flags & GHOST_IMPORT_DROP_CAPS && !cap_isclear(inheritable))
+		return ghost_refuse(g, -EPERM, "capabilities: to inherit: %#llx", inheritable.val);
 	if (!cap_issubset(effective, permitted) ||
 	    !cap_issubset(ambient, cap_intersect(permitted, inheritable)))
 		return ghost_refuse(g, -EBADMSG, "image: capabilities");

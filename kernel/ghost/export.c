@@ -197,10 +197,9 @@ static struct mm_struct *take_snapshot(struct ghost *g)
 	int ret;
 
 	/* It may have become another program since, which is not even to be stopped */
-	ret = check_once(g);
-	if (ret)
-		return ERR_PTR(ret < 0 ? ret : -EBUSY);
-	ret = ghost_park_all(g, NULL);
+	ret = check(g);
+	if (!ret)
+		ret = ghost_park_all(g, NULL);
 	if (!ret) {
 		p = get_live_thread(g->pid);
 		ret = p ? check_permission(g, p) : refuse_gone(g);
@@ -239,7 +238,7 @@ static int send_ahead(struct ghost *g)
 		return 0;
 	ret = ghost_write_header(g);
 	while (!ret && g->stats.rounds < g->rounds) {
-		if (signal_pending(current))
+		if (task_sigpending(current))
 			return -EINTR;
 		mm = take_snapshot(g);
 		/* What has been sent is good for the last stop, which may succeed */

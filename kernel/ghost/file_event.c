@@ -13,7 +13,7 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
+#include <linux/uio.h>
 
 #include "ghost.h"
 
@@ -25,19 +25,21 @@
 /* file::private_data of one that an import has made and nobody has read */
 #define GHOST_EVENT_UNREAD	((void *)1)
 
-static ssize_t ghost_event_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+static ssize_t ghost_event_read(struct kiocb *iocb, struct iov_iter *to)
 {
+	struct file *file = iocb->ki_filp;
 	u64 copy = 1;
 
-	if (len < sizeof(copy))
+	if (iov_iter_count(to) < sizeof(copy))
 		return -EINVAL;
-	if (xchg(&file->private_data, NULL)) {
-		if (!copy_to_user(buf, &copy, sizeof(copy)))
+	if (READ_ONCE(file->private_data)) {
+		if (copy_to_iter(&copy, sizeof(copy), to) != sizeof(copy))
+			return -EFAULT;
+		/* Only one of several readers has it */
+		if (cmpxchg(&file->private_data, GHOST_EVENT_UNREAD, NULL))
 			return sizeof(copy);
-		WRITE_ONCE(file->private_data, GHOST_EVENT_UNREAD);
-		return -EFAULT;
 	}
-	if (file->f_flags & O_NONBLOCK)
+	if (file->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	while (!signal_pending(current))
 		schedule_timeout_interruptible(MAX_SCHEDULE_TIMEOUT);
@@ -50,9 +52,9 @@ static __poll_t ghost_event_poll(struct file *file, poll_table *wait)
 }
 
 static const struct file_operations ghost_event_fops = {
-	.read	= ghost_event_read,
-	.poll	= ghost_event_poll,
-	.llseek	= noop_llseek,
+	.read_iter	= ghost_event_read,
+	.poll		= ghost_event_poll,
+	.llseek		= noop_llseek,
 };
 
 /**

@@ -133,7 +133,7 @@ bool ghost_vma_is_whole(struct ghost *g, struct vm_area_struct *vma)
 	if (!file || !S_ISREG(file_inode(file)->i_mode) || arch_ghost_vma_is_own(vma) ||
 	    vma->vm_flags & (VM_SHARED | VM_MAYSHARE))
 		return false;
-	return g->flags & (file_inode(file) == g->exe_inode ? GHOST_EXPORT_WITH_BINARY :
+	return g->flags & (file_user_inode(file) == g->exe_inode ? GHOST_EXPORT_WITH_BINARY :
 			   GHOST_EXPORT_WITH_LIBRARIES);
 }
 
@@ -277,7 +277,8 @@ static struct file *get_needed_exe(struct ghost *g, struct mm_struct *mm)
 {
 	struct file *exe = get_mm_exe_file(mm);
 
-	g->exe_inode = exe ? file_inode(exe) : NULL;
+	/* Of a file on overlayfs a mapping has the one below */
+	g->exe_inode = exe ? file_user_inode(exe) : NULL;
 	if (!exe || !(g->flags & GHOST_EXPORT_WITH_BINARY))
 		return exe;
 	ghost_put_foreign(exe);

@@ -238,11 +238,26 @@ static int fetch_swapped(struct mm_struct *mm, struct page_batch *b)
 	return min(ret, 0);
 }
 
+/* Behind the end of a file there is nothing; what cannot be read is not taken for that. */
+static int skip_end_of_file(struct ghost *g, struct mm_struct *mm, struct page_batch *b)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, b->next);
+	loff_t size;
+
+	if (!vma || !vma->vm_file)
+		return -EFAULT;
+	size = i_size_read(file_inode(vma->vm_file));
+	if (linear_page_index(vma, b->next) < DIV_ROUND_UP_ULL(size, PAGE_SIZE))
+		return ghost_refuse(g, -EIO, "page %lx: cannot be read from its file", b->next);
+	b->next = vma->vm_end;
+	return 0;
+}
+
 /*
  * Copy the page at @b->next from the file that is mapped there: others may change it. The
  * mapping is one of anonymous memory from now on, where nothing is as good as zeros.
  */
-static int fetch_from_file(struct mm_struct *mm, struct page_batch *b)
+static int fetch_from_file(struct ghost *g, struct mm_struct *mm, struct page_batch *b)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT), *from;
 	int locked = 1;
@@ -262,9 +277,9 @@ static int fetch_from_file(struct mm_struct *mm, struct page_batch *b)
 		b->nr_pages++;
 	} else {
 		put_page(page);
-		/* Behind the end of the file there is nothing */
 		if (n != -EFAULT)
 			return n < 0 ? n : -EIO;
+		return skip_end_of_file(g, mm, b);
 	}
 	b->next += PAGE_SIZE;
 	return 0;
@@ -305,7 +320,7 @@ static int collect(struct ghost *g, struct page_batch *b)
 			continue;
 		}
 		if (b->why == WALK_FILE) {
-			ret = fetch_from_file(mm, b);
+			ret = fetch_from_file(g, mm, b);
 			if (ret)
 				break;
 			continue;
@@ -792,7 +807,8 @@ static int stage_page(struct ghost *g, unsigned long addr, struct bio_vec *bv)
 
 	if (mem_cgroup_charge(folio, current->mm, GFP_STAGED & ~__GFP_HIGHMEM))
 		return -ENOMEM;
-	old = xa_store(&g->staged, addr >> PAGE_SHIFT, bv->bv_page, GFP_KERNEL);
+	old = xa_store(&g->staged, addr >> PAGE_SHIFT, bv->bv_page,
+		       GFP_STAGED & ~__GFP_HIGHMEM);
 	if (xa_is_err(old))
 		return xa_err(old);
 	bv->bv_page = NULL;

@@ -23,7 +23,7 @@
 #define GHOST_MAX_DOWNTIME_MS	100
 
 /* Flags that stand alone: no export is made */
-#define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME | GHOST_EXPORT_EVENT)
+#define GHOST_EXPORT_ALONE	(GHOST_EXPORT_CHECK | GHOST_EXPORT_RESUME)
 
 /* kernel.ghost_unprivileged: everybody may import, not only CAP_CHECKPOINT_RESTORE */
 static int ghost_unprivileged;
@@ -255,6 +255,12 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 
 static bool export_args_valid(const struct ghost_export_args *args)
 {
+	static const struct ghost_export_args event = {
+		.flags = GHOST_EXPORT_EVENT, .pidfd = -1,
+	};
+
+	if (args->flags & GHOST_EXPORT_EVENT)
+		return !memcmp(args, &event, sizeof(event));
 	if (args->flags & ~GHOST_EXPORT_FLAGS)
 		return false;
 	/* Which of both is to happen to the process? */
@@ -262,8 +268,6 @@ static bool export_args_valid(const struct ghost_export_args *args)
 	    (GHOST_EXPORT_KILL | GHOST_EXPORT_STOP))
 		return false;
 	if (args->pad || args->stats_size > PAGE_SIZE)
-		return false;
-	if (args->flags & GHOST_EXPORT_EVENT && args->pidfd != -1)
 		return false;
 	if (args->rounds && (!(args->flags & GHOST_EXPORT_KILL) || args->pidfd == -1))
 		return false;

@@ -1111,6 +1111,10 @@ TEST_F(basic, event_of_another_process_cannot_be_asked_for)
 	EXPECT_EQ(-1, ghost_export(&args, sizeof(args)));
 	EXPECT_EQ(EINVAL, errno);
 	args.pidfd = -1;
+	args.timeout_ms = 1;
+	EXPECT_EQ(-1, ghost_export(&args, sizeof(args)));
+	EXPECT_EQ(EINVAL, errno);
+	args.timeout_ms = 0;
 	args.flags |= GHOST_EXPORT_KILL;
 	EXPECT_EQ(-1, ghost_export(&args, sizeof(args)));
 	EXPECT_EQ(EINVAL, errno);
