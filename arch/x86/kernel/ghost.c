@@ -126,9 +126,14 @@ static int check_caps(struct ghost *g, const struct ghost_arch_machine *rec)
 int arch_ghost_check_machine(struct ghost *g, const struct ghost_arch_machine *rec)
 {
 	u64 missing = le64_to_cpu(rec->xfeatures) & ~fpu_user_cfg.default_features;
+	int ret;
 
 	if (!cpu_feature_enabled(X86_FEATURE_XSAVE))
 		return ghost_refuse(g, -ENOEXEC, "CPU: no XSAVE here");
+	/* The name of a feature says more than a bit of XCR0 */
+	ret = check_caps(g, rec);
+	if (ret)
+		return ret;
 	if (missing)
 		return ghost_refuse(g, -ENOEXEC, "CPU: no XSAVE features %#llx here", missing);
 	if (le32_to_cpu(rec->xstate_size) > arch_ghost_xstate_size())
@@ -138,7 +143,7 @@ int arch_ghost_check_machine(struct ghost *g, const struct ghost_arch_machine *r
 	    (!vdso64_enabled || le32_to_cpu(rec->vdso_size) != vdso_image_64.size ||
 	     le32_to_cpu(rec->vdso_crc) != vdso_crc()))
 		return ghost_refuse(g, -ENOEXEC, "vDSO: of another kernel (%.63s)", rec->release);
-	return check_caps(g, rec);
+	return 0;
 }
 
 /**

@@ -232,13 +232,25 @@ alive()
 	echo $n
 }
 
-another_kernel_is_refused()
+refused_it_runs_on() # REASON
 {
 	local steps
 	start $python count.py
 	until_true stepped 1 && g 65 migrate "$p" $peer &&
-		said "destination: vDSO: of another kernel" && said "it runs on here" &&
+		said "destination: $1" && said "it runs on here" &&
 		steps=$(wc -l < steps) && until_true stepped $((steps + 10)) && kill -KILL "$p"
+}
+
+another_kernel_is_refused() { refused_it_runs_on "vDSO: of another kernel"; }
+lesser_cpu_is_refused() { refused_it_runs_on "CPU: no "; }
+
+goes_to_a_greater_cpu()
+{
+	rm -f steps
+	p=$(there "cd $work && rm -f steps
+		(setsid $python count.py > out 2>&1 < /dev/null & echo \$!)")
+	until_true there "test -s $work/steps" && from_peer "$p" && until_true stepped 10 &&
+		kill -KILL "$c"
 }
 
 tests=(
@@ -250,7 +262,14 @@ tests=(
 	"A slow network that loses packets is borne" slow_network_is_borne
 	"A link that is cut leaves exactly one copy" cut_link_leaves_one
 )
-[ "$(there uname -r)" = "$(uname -r)" ] ||
+with_avx() { grep -c -w avx /proc/cpuinfo; }
+if [ "$(there uname -r)" != "$(uname -r)" ]; then
 	tests=("Another kernel is refused by name, and nothing stops" another_kernel_is_refused)
+elif [ "$(there "$(declare -f with_avx); with_avx")" != "$(with_avx)" ]; then
+	tests=(
+		"A CPU with less is refused by name, and nothing stops" lesser_cpu_is_refused
+		"A process goes to a CPU that has more" goes_to_a_greater_cpu
+	)
+fi
 run_tests
 exit $failed
