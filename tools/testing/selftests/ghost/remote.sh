@@ -266,6 +266,36 @@ noise_does_no_harm()
 	start_users_sum && as a 0 migrate "$p" localhost && until_true gone "$p"
 }
 
+# tls [OPTION...]: shake hands as a, and say what is read here; "out" has what comes of it
+tls()
+{
+	timeout 20 gnutls-cli --x509cafile "$keys/ca.pem" --x509certfile "$keys/a.pem" \
+		--x509keyfile "$keys/a.key" -p 4467 "$@" localhost > out 2>&1
+}
+
+noise_inside_tls_does_no_harm()
+{
+	local size
+	start_daemon "allow ghost-a@localhost ghost-a" || return 1
+	tls < /dev/null
+	has out ".*Handshake was completed.*" || return 1
+	for size in 1 7 8 64 4096 100000; do
+		head -c $size /dev/urandom | tls
+	done
+	# Too long; of no length; of an unknown sort
+	printf '\x01\x00\x00\x00\xff\xff\xff\xff' | tls
+	printf '\x01\x00\x00\x00\x00\x00\x00\x00' | tls
+	printf '\xff\x00\x00\x00\x04\x00\x00\x00abcd' | tls
+	start_users_sum && as a 0 migrate "$p" localhost && until_true gone "$p"
+}
+
+older_tls_is_refused()
+{
+	start_daemon "allow ghost-a@localhost ghost-a" || return 1
+	tls --priority "NORMAL:-VERS-ALL:+VERS-TLS1.2" < /dev/null
+	! has out ".*Handshake was completed.*" && until_true logged "TLS: "
+}
+
 silent_clients_do_not_keep_others_out()
 {
 	local ret
@@ -497,6 +527,8 @@ tests=(
 	"Root is not meant by a pattern" root_is_not_meant_by_a_pattern
 	"Without TLS nobody is served unless both say so" without_tls_nobody_is_served
 	"Noise does no harm" noise_does_no_harm
+	"Noise inside of TLS does no harm" noise_inside_tls_does_no_harm
+	"TLS before 1.3 is refused" older_tls_is_refused
 	"Silent clients do not keep others out for long" silent_clients_do_not_keep_others_out
 	"What is too large is refused" too_large_is_refused
 	"What the destination cannot open is named, and the process runs on" what_lacks_is_named
