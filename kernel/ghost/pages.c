@@ -899,7 +899,8 @@ static int take_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	for (i = 0; !ret && i < GHOST_HUGE_NR; i++) {
 		page = take_staged(g, addr + i * PAGE_SIZE);
 		if (!page)
-			return refuse_page(g, addr + i * PAGE_SIZE, -EBADMSG, "was not sent before");
+			return refuse_page(g, addr + i * PAGE_SIZE, -EBADMSG,
+					   "was not sent before");
 		copy_highpage(b->bvec[first + i].bv_page, page);
 		put_page(page);
 		cond_resched();

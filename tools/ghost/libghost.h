@@ -54,7 +54,7 @@ struct ghost_checkpoint_opts {
 	unsigned int patience_ms;	/* how long the other end of a socket may be silent */
 	unsigned int rounds;		/* ghost_checkpoint_socket(): of memory, before the stop */
 	unsigned int max_downtime_ms;	/* no more rounds if the rest is through in this time */
-	unsigned int stats_size;	/* sizeof(struct ghost_export_stats); 0: its first version */
+	unsigned int stats_size;	/* sizeof(struct ghost_export_stats); 0: first version */
 };
 
 #define GHOST_CHECKPOINT_KILL	0x1U	/* end the process when its image is safe */

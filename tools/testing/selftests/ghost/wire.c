@@ -8,8 +8,8 @@
  *	wire [-t] export HOST PORT PID [N]	let the process go there, after up to N rounds
  *	wire fill MB PERCENT		have so much memory, and write so much of it each second
  *
- * send prints "us T", export "us T stop_us S bytes B rounds R". With -t they are TLS as the kernel does
- * it, with a key that everybody knows: it is for measuring.
+ * send prints "us T", export "us T stop_us S bytes B rounds R". With -t they are TLS as the
+ * kernel does it, with a key that everybody knows: it is for measuring.
  */
 #include <arpa/inet.h>
 #include <errno.h>
