@@ -278,7 +278,7 @@ noise_inside_tls_does_no_harm()
 	local size
 	start_daemon "allow ghost-a@localhost ghost-a" || return 1
 	tls < /dev/null
-	has out ".*Handshake was completed.*" || return 1
+	grep -qs "Handshake was completed" out || return 1
 	for size in 1 7 8 64 4096 100000; do
 		head -c $size /dev/urandom | tls
 	done
@@ -293,7 +293,7 @@ older_tls_is_refused()
 {
 	start_daemon "allow ghost-a@localhost ghost-a" || return 1
 	tls --priority "NORMAL:-VERS-ALL:+VERS-TLS1.2" < /dev/null
-	! has out ".*Handshake was completed.*" && until_true logged "TLS: "
+	! grep -qs "Handshake was completed" out && until_true logged "TLS: "
 }
 
 silent_clients_do_not_keep_others_out()
