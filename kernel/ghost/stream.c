@@ -652,7 +652,7 @@ EXPORT_SYMBOL_IF_KUNIT(ghost_get_name);
 /**
  * ghost_read_pages_head() - read the first part of a batch of pages; sleeps
  * @g: the import, from a resource
- * @kind: GHOST_REC_PAGES or GHOST_REC_SHM_PAGES
+ * @kind: GHOST_REC_PAGES, GHOST_REC_STAGED or GHOST_REC_SHM_PAGES
  * @rec: filled; room for GHOST_PAGES_BATCH runs
  *
  * The runs are not checked. ghost_read_pages_data() must follow.

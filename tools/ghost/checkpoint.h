@@ -15,7 +15,7 @@ extern "C" {
 
 #define CHECKPOINT_KILL		0x1	/* end the process when it is written */
 #define CHECKPOINT_NO_BINARY	0x2	/* leave out unchanged code and data of the executable */
-#define CHECKPOINT_NO_LIBRARIES	0x4	/* and of shared libraries, and other mapped files */
+#define CHECKPOINT_NO_LIBRARIES	0x4	/* and of libraries, other privately mapped files */
 
 /*
  * Write process @pid to @fd: a file, a pipe or a socket. What is left out is taken from the same

@@ -190,7 +190,7 @@ out:
 
 const struct command cmd_checkpoint = {
 	.name = "checkpoint",
-	.synopsis = "checkpoint PID -o FILE [--kill|--stop] [--sync] [--timeout MS] [--outside FD]",
+	.synopsis = "checkpoint PID -o FILE [--kill|--stop] [--sync] [--whole] [--outside FD]",
 	.summary = "Write the image of a running process to a file.",
 	.help =
 "  -o, --output FILE  the image; it appears under this name only when it is complete.\n"
@@ -199,7 +199,8 @@ const struct command cmd_checkpoint = {
 "  --stop             leave it stopped, as by SIGSTOP\n"
 "  --kill             end it after its image lies under its name on stable storage\n"
 "  --sync             return only when the image is on stable storage\n"
-"  --whole            program and libraries are in the image, and need not be there any more\n"
+"  --whole            what is mapped privately of program and libraries is in the image, and\n"
+"                     need not be there any more\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
 "  --outside FD       what is behind this descriptor of the process is not in the image;\n"
 "                     restart gives it another. Standard descriptors that are no files\n"

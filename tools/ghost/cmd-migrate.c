@@ -26,6 +26,7 @@ struct migrate {
 	struct send send;
 	pid_t *pids;
 	int nr_pids;
+	bool rounds_said;
 	bool resolve;
 	bool here, there;		/* the answer is known already */
 };
@@ -68,14 +69,13 @@ static int parse_option(const struct command *cmd, struct migrate *m, int opt, c
 			return usage_error(cmd, "--rounds '%s': a number up to 1000 is wanted",
 					   optarg);
 		opts->rounds = n;
+		m->rounds_said = true;
 		return 0;
 	case OPT_MAX_DOWNTIME:
 		if (!parse_number(optarg, 1, INT_MAX, &n))
 			return usage_error(cmd, "--max-downtime '%s': no number of milliseconds",
 					   optarg);
 		opts->max_downtime_ms = n;
-		if (!opts->rounds)
-			opts->rounds = ROUNDS;
 		return 0;
 	default:
 		return send_option(cmd, &m->send, opt, argv);
@@ -96,6 +96,8 @@ static int parse(const struct command *cmd, struct migrate *m, int argc, char **
 		if (ret)
 			return ret;
 	}
+	if (m->send.opts.max_downtime_ms && !m->rounds_said)
+		m->send.opts.rounds = ROUNDS;
 	m->nr_pids = argc - optind - 1;
 	if (m->nr_pids < 1)
 		return usage_error(cmd, "a process id and a host are wanted");
@@ -243,7 +245,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 
 const struct command cmd_migrate = {
 	.name = "migrate",
-	.synopsis = "migrate PID... HOST[:PORT] [--stdio forward|null|FILE] [--resolve]",
+	.synopsis = "migrate PID... HOST[:PORT] [--stdio WHERE] [--max-downtime MS] [--resolve]",
 	.summary = "Move running processes to another machine.",
 	.help =
 "On HOST ghostd makes the process; here it ends when it runs there. Whatever fails before,\n"
@@ -258,7 +260,7 @@ const struct command cmd_migrate = {
 "  --resolve=here, --resolve=there\n"
 "                     let it run here, or end it, if HOST does not know\n"
 "  --max-downtime MS  send memory while it runs, and then what has changed, up to ten times or\n"
-"                     until the rest takes no longer than this, before it is stopped\n"
+"                     until that takes no longer than this; then stop it and send the rest\n"
 "  --rounds N         up to N times\n"
 "  --timeout MS       give up if a thread cannot be stopped in MS milliseconds\n"
 "  --patience S       give up if HOST is silent for S seconds (30)\n"

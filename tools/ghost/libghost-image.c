@@ -328,31 +328,20 @@ static int normalise(struct ghost_image *image, uint32_t len)
 	return size + tail;
 }
 
-static int check_pages(struct ghost_image *image, uint32_t len)
+/* The runs of a record, which are to have @nr_pages in all */
+static int check_runs(struct ghost_image *image, const __le64 *runs, uint64_t nr_runs,
+		      uint64_t nr_pages)
 {
-	const struct ghost_rec_pages *rec = (const void *)image->buf;
-	uint32_t shift = le32toh(image->hdr.page_shift);
-	uint64_t nr_runs, nr_pages, data, sum = 0, run;
-	uint64_t known = GHOST_PAGES_ADDR_MASK | GHOST_PAGES_NR_MASK;
+	uint64_t known = GHOST_PAGES_ADDR_MASK | GHOST_PAGES_NR_MASK, sum = 0, run;
 	uint32_t i;
 
-	if (len < sizeof(*rec))
-		return bad(image, -EBADMSG, "too short");
-	nr_runs = le32toh(rec->nr_runs);
-	nr_pages = le32toh(rec->nr_pages);
-	data = le32toh(rec->data);
 	if (image->shape->kind != GHOST_REC_SHM_PAGES)
 		known |= GHOST_PAGES_HUGE;
-	if (rec->pad)
-		return bad(image, -EBADMSG, "padding");
 	if (!nr_runs || nr_runs > nr_pages || nr_pages > GHOST_PAGES_BATCH)
 		return bad(image, -EBADMSG, "%llu pages in %llu runs",
 			   (unsigned long long)nr_pages, (unsigned long long)nr_runs);
-	if (data < sizeof(*rec) + 8 * nr_runs || data + (nr_pages << shift) != len ||
-	    (image->offset + sizeof(image->rec) + data) & ((1ULL << shift) - 1))
-		return bad(image, -EBADMSG, "pages out of place");
 	for (i = 0; i < nr_runs; i++) {
-		run = le64toh(rec->run[i]);
+		run = le64toh(runs[i]);
 		if (run & ~known)
 			return bad(image, -EBADMSG, "run %u: unknown bits", i);
 		sum += (run & GHOST_PAGES_NR_MASK) + 1;
@@ -360,8 +349,39 @@ static int check_pages(struct ghost_image *image, uint32_t len)
 	if (sum != nr_pages)
 		return bad(image, -EBADMSG, "%llu pages, but %llu in its runs",
 			   (unsigned long long)nr_pages, (unsigned long long)sum);
+	return 0;
+}
+
+static int check_pages(struct ghost_image *image, uint32_t len)
+{
+	const struct ghost_rec_pages *rec = (const void *)image->buf;
+	uint32_t shift = le32toh(image->hdr.page_shift);
+	uint64_t nr_runs, nr_pages, data;
+	int ret;
+
+	if (len < sizeof(*rec))
+		return bad(image, -EBADMSG, "too short");
+	nr_runs = le32toh(rec->nr_runs);
+	nr_pages = le32toh(rec->nr_pages);
+	data = le32toh(rec->data);
+	if (rec->pad)
+		return bad(image, -EBADMSG, "padding");
+	if (data < sizeof(*rec) + 8 * nr_runs || data + (nr_pages << shift) != len ||
+	    (image->offset + sizeof(image->rec) + data) & ((1ULL << shift) - 1))
+		return bad(image, -EBADMSG, "pages out of place");
+	ret = check_runs(image, rec->run, nr_runs, nr_pages);
+	if (ret)
+		return ret;
 	image->pages += nr_pages;
 	return len;
+}
+
+/* What lies in the record is as long as it says: see kept_tail() */
+static int check_kept(struct ghost_image *image)
+{
+	const struct ghost_rec_kept *rec = (const void *)image->buf;
+
+	return check_runs(image, rec->run, le32toh(rec->nr_runs), le32toh(rec->nr_pages));
 }
 
 static int use_ref(struct ghost_image *image, uint32_t ref, int optional)
@@ -467,6 +487,8 @@ API int ghost_image_next(struct ghost_image *image, struct ghost_record *rec)
 	if (len < 0)
 		return len;
 	ret = check_refs(image);
+	if (!ret && image->shape->kind == GHOST_REC_KEPT)
+		ret = check_kept(image);
 	if (!ret)
 		ret = check_place(image);
 	if (!ret && image->shape->kind == GHOST_REC_END)

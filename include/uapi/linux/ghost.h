@@ -117,9 +117,9 @@ struct ghost_fd_map {
  * @fd_map_len: number of entries of @fd_map, at most GHOST_FD_MAP_MAX
  * @fd_map: address of struct ghost_fd_map[]
  * @stats: address of a struct ghost_export_stats that is filled on success, or 0
- * @stats_size: its size; 0: GHOST_EXPORT_STATS_SIZE_VER0
- * @rounds: GHOST_BACKEND_TCP with GHOST_EXPORT_KILL: send the memory up to so many times while
- *	the process runs on, each time what has changed; 0: only when it has been stopped
+ * @stats_size: its size, at most a page; 0: GHOST_EXPORT_STATS_SIZE_VER0
+ * @rounds: GHOST_BACKEND_TCP with GHOST_EXPORT_KILL: send private memory up to so many times
+ *	while the process runs on, each time what has changed; 0: only when it has been stopped
  * @max_downtime_ms: no more rounds if what has changed is sent in this time; 0: 100 ms
  * @pad: 0
  */
@@ -145,7 +145,8 @@ struct ghost_export_args {
 
 /**
  * struct ghost_export_stats - what an export cost
- * @stop_ns: from the first thread asked to stop to the last thread let go
+ * @stop_ns: from the first thread asked to stop to the last thread let go; those of
+ *	@rounds are not in it
  * @park_ns: part of it: until every thread was parked
  * @total_ns: the whole call
  * @bytes: bytes given to the backend (0 for a memory ghost)
@@ -190,8 +191,8 @@ struct ghost_export_stats {
  * @exit_signal: signal the caller gets when the new process ends, 0 for none;
  *	with SIGCHLD it is waited for as a child made by fork()
  * @pad: 0
- * @max_bytes: an image that is longer is refused with EFBIG; 0: it may have any length. Memory
- *	ghosts have none
+ * @max_bytes: an image that is longer is refused with EFBIG; 0: it may have any length. What
+ *	is sent ahead counts each time. Memory ghosts have no length
  *
  * The new process is a child of the caller. The call returns its process id.
  */

@@ -7,7 +7,9 @@
  *   source                      destination
  *   HELLO        ->                            what the process relies on
  *                <-             ACCEPT
- *   image        ->                            as in <linux/ghost_image.h>, with no frame
+ *   image        ->                            as in <linux/ghost_image.h>, with no frame;
+ *                                              the process is held for it, but for what
+ *                                              is sent ahead
  *   END          ->
  *                <-             READY          all of it is rebuilt and waits
  *   GO           ->                            the source will never run again

@@ -38,7 +38,8 @@ _ghost()
 	esac
 	case $cmd in
 	checkpoint)
-		words="--output --kill --stop --run --sync --timeout --outside --quiet --verbose --help" ;;
+		words="--output --kill --stop --run --sync --whole --timeout --outside"
+		words+=" --quiet --verbose --help" ;;
 	restart)
 		words="--detach --pid --stopped --fd --quiet --help" ;;
 	migrate)
