@@ -281,6 +281,9 @@ int ghost_export(struct ghost *g, struct ghost_thread *self)
 	ret = offer(g);
 	if (!ret)
 		ret = send_ahead(g);
+	/* It may have become another program since, as in take_snapshot() */
+	if (!ret && g->stats.rounds)
+		ret = check(g);
 	if (ret)
 		return ret;
 

@@ -41,11 +41,13 @@
 #include <asm/ghost.h>
 
 #define GHOST_REPORT_SIZE	4096
+#define GHOST_EXPORT_WITH_FILES	(GHOST_EXPORT_WITH_BINARY | GHOST_EXPORT_WITH_LIBRARIES)
 
 struct bio_vec;
 struct cred;
 struct ghost_files;
 struct ghost_image_hdr;
+struct ghost_stamp;
 struct kstat;
 struct mm_struct;
 
@@ -126,6 +128,7 @@ enum ghost_mode {
  * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
  * @exe_inode: export: its executable; only an address to compare with
+ * @stamps: export: what files were like of which the image has what is mapped
  * @staged_mm: export: the snapshot before, whose pages have been sent
  * @rounds: export: how often memory may be sent before the stop
  * @max_downtime_ms: export: no more of them if the rest is through in this time
@@ -203,6 +206,7 @@ struct ghost {
 
 	struct mm_struct *mm;
 	const struct inode *exe_inode;
+	struct ghost_stamp *stamps;
 	struct mm_struct *staged_mm;
 	u32 rounds;
 	u32 max_downtime_ms;
@@ -406,6 +410,7 @@ int ghost_check_mm(struct ghost *g, struct task_struct *t);
 int ghost_export_mm(struct ghost *g, struct task_struct *t);
 struct mm_struct *ghost_snapshot(struct task_struct *t);
 int ghost_check_snapshot(struct ghost *g);
+int ghost_check_whole_files(struct ghost *g);
 bool ghost_vma_is_whole(struct ghost *g, struct vm_area_struct *vma);
 int ghost_import_mm(struct ghost *g);
 int ghost_finish_mm(struct ghost *g);

@@ -8,6 +8,7 @@
 #include <linux/binfmts.h>
 #include <linux/file.h>
 #include <linux/hugetlb.h>
+#include <linux/iversion.h>
 #include <linux/khugepaged.h>
 #include <linux/ksm.h>
 #include <linux/mm_inline.h>
@@ -272,6 +273,106 @@ static int get_mm_files(struct ghost *g, struct mm_struct *mm, struct mm_files *
 	return mf->file ? 0 : -ENOMEM;
 }
 
+/* One that is read for the image: it need not be found again, but read, which may not hang */
+static struct file *vma_whole_file(struct ghost *g, struct vm_area_struct *vma)
+{
+	return ghost_vma_is_whole(g, vma) ? vma->vm_file : NULL;
+}
+
+static int check_whole_file(struct ghost *g, struct file *file)
+{
+	char *buf __free(kfree) = kmalloc(PATH_MAX, GFP_KERNEL);
+
+	if (!buf)
+		return -ENOMEM;
+	return ghost_check_fs_type(g, file_user_path(file), "mapping",
+				   ghost_file_name(file, buf, PATH_MAX));
+}
+
+/*
+ * What a file was like when the process was stopped: it is read when that may run again, and
+ * somebody writes to the file, or empties it, which takes pages of the snapshot away, too.
+ */
+struct ghost_stamp {
+	loff_t size;
+	u64 version;
+	struct timespec64 mtime, ctime;
+};
+
+static void take_stamp(struct ghost_stamp *stamp, struct inode *inode)
+{
+	memset(stamp, 0, sizeof(*stamp));
+	stamp->size = i_size_read(inode);
+	stamp->version = IS_I_VERSION(inode) ? inode_query_iversion(inode) : 0;
+	stamp->mtime = inode_get_mtime(inode);
+	stamp->ctime = inode_get_ctime(inode);
+}
+
+static bool stamps_differ(const struct ghost_stamp *a, const struct ghost_stamp *b)
+{
+	return a->size != b->size || a->version != b->version ||
+	       !timespec64_equal(&a->mtime, &b->mtime) || !timespec64_equal(&a->ctime, &b->ctime);
+}
+
+/* One for each mapping of the snapshot that is to be in the image, in their order */
+static int take_stamps(struct ghost *g)
+{
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	unsigned int nr = 0;
+
+	if (!(g->flags & GHOST_EXPORT_WITH_FILES))
+		return 0;
+	g->stamps = kvmalloc_array(g->mm->map_count, sizeof(*g->stamps), GFP_KERNEL_ACCOUNT);
+	if (!g->stamps)
+		return -ENOMEM;
+	vma_iter_init(&vmi, g->mm, 0);
+	mmap_read_lock(g->mm);
+	for_each_vma(vmi, vma)
+		if (ghost_vma_is_whole(g, vma))
+			take_stamp(&g->stamps[nr++], file_inode(vma->vm_file));
+	mmap_read_unlock(g->mm);
+	return 0;
+}
+
+/**
+ * ghost_check_whole_files() - has a file changed of which the image has what is mapped? Sleeps
+ * @g: the export, of which all pages have been written
+ * Return: 0, -EBUSY or -ENOMEM.
+ */
+int ghost_check_whole_files(struct ghost *g)
+{
+	char *buf __free(kfree) = NULL;
+	struct vm_area_struct *vma;
+	struct file *changed = NULL;
+	struct vma_iterator vmi;
+	struct ghost_stamp now;
+	unsigned int nr = 0;
+	int ret;
+
+	if (!g->stamps)
+		return 0;
+	vma_iter_init(&vmi, g->mm, 0);
+	mmap_read_lock(g->mm);
+	for_each_vma(vmi, vma) {
+		if (!ghost_vma_is_whole(g, vma))
+			continue;
+		take_stamp(&now, file_inode(vma->vm_file));
+		if (stamps_differ(&now, &g->stamps[nr++])) {
+			changed = get_file(vma->vm_file);
+			break;
+		}
+	}
+	mmap_read_unlock(g->mm);
+	if (!changed)
+		return 0;
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	ret = buf ? ghost_refuse(g, -EBUSY, "mapping: %s: has changed meanwhile",
+				 ghost_file_name(changed, buf, PATH_MAX)) : -ENOMEM;
+	ghost_put_foreign(changed);
+	return ret;
+}
+
 /* The executable of the process, with a reference, if an import needs it */
 static struct file *get_needed_exe(struct ghost *g, struct mm_struct *mm)
 {
@@ -301,6 +402,12 @@ static int check_mm_files(struct ghost *g, struct mm_struct *mm)
 	ret = get_mm_files(g, mm, &mf, vma_needed_file);
 	for (i = 0; !ret && i < mf.nr; i++)
 		ret = ghost_check_file(g, mf.file[i], "mapping");
+	put_mm_files(&mf);
+	if (ret || !(g->flags & GHOST_EXPORT_WITH_FILES))
+		return ret;
+	ret = get_mm_files(g, mm, &mf, vma_whole_file);
+	for (i = 0; !ret && i < mf.nr; i++)
+		ret = check_whole_file(g, mf.file[i]);
 	put_mm_files(&mf);
 	return ret;
 }
@@ -526,6 +633,8 @@ int ghost_export_mm(struct ghost *g, struct task_struct *t)
 		rec->exe = cpu_to_le32(ref);
 	}
 	mmput(mm);
+	if (!ret)
+		ret = take_stamps(g);
 	return ret ?: ghost_put(g, GHOST_REC_MM, rec, sizeof(*rec));
 }
 

@@ -73,6 +73,7 @@ static void ghost_free(struct ghost *g)
 		mmput(g->mm);
 	if (g->staged_mm)
 		mmput(g->staged_mm);
+	kvfree(g->stamps);
 	ghost_free_staged(g);
 	xa_for_each(&g->shm, ref, file)
 		fput(file);

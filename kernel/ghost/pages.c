@@ -8,6 +8,7 @@
  * no page. An import puts pages straight into the page tables.
  */
 #include <linux/bvec.h>
+#include <linux/capability.h>
 #include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
 #include <linux/memcontrol.h>
@@ -285,6 +286,12 @@ static int fetch_from_file(struct ghost *g, struct mm_struct *mm, struct page_ba
 	return 0;
 }
 
+/* What is sent ahead can be given up by any signal, also if there is nothing to write */
+static bool interrupted(const struct page_batch *b)
+{
+	return b->staging ? task_sigpending(current) : fatal_signal_pending(current);
+}
+
 /* Collect a batch. Returns 1 if there may be more, 0 at the end, or a negative errno. */
 static int collect(struct ghost *g, struct page_batch *b)
 {
@@ -309,7 +316,7 @@ static int collect(struct ghost *g, struct page_batch *b)
 			ret = 1;
 			break;
 		}
-		if (fatal_signal_pending(current)) {
+		if (interrupted(b)) {
 			ret = -EINTR;
 			break;
 		}
@@ -512,7 +519,7 @@ static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 		from = b->next;
 		more = collect(g, b);
 		/* Pages of zeros are never written, which would look for signals */
-		ret = fatal_signal_pending(current) ? -EINTR : min(more, 0);
+		ret = interrupted(b) ? -EINTR : min(more, 0);
 		if (!ret)
 			ret = write_batch(g, b);
 		if (!ret && more && !staging)
@@ -538,7 +545,7 @@ int ghost_write_pages(struct ghost *g)
 	int ret = write_all(g, g->mm, false);
 
 	/* Breakpoints that were put there meanwhile are in the image now */
-	return ret ?: ghost_check_snapshot(g);
+	return ret ?: ghost_check_snapshot(g) ?: ghost_check_whole_files(g);
 }
 
 /**
@@ -854,7 +861,16 @@ int ghost_import_staged(struct ghost *g)
 
 	if (!b)
 		return -ENOMEM;
-	ret = ghost_read_pages_head(g, GHOST_REC_STAGED, &b->rec);
+	/*
+	 * They count for nobody but a memory cgroup, cannot be swapped out, and there may be as
+	 * many of them as all importers together may have. Who writes a file has no use for them.
+	 */
+	if (!g->res.ops->handover)
+		ret = ghost_refuse(g, -EBADMSG, "image: has pages that were sent ahead");
+	else if (!checkpoint_restore_ns_capable(&init_user_ns))
+		ret = ghost_refuse(g, -EPERM, "image: memory sent ahead: not for the importer");
+	else
+		ret = ghost_read_pages_head(g, GHOST_REC_STAGED, &b->rec);
 	if (!ret)
 		ret = for_each_run(g, b, stage_small, stage_huge);
 	if (!ret)

@@ -237,7 +237,7 @@ static int do_export(struct ghost *g, const struct ghost_export_args *args)
 		ret = open_resource(g, true, args->backend, args->params, args->params_size);
 	/* What is kept is the snapshot, with its files */
 	if (!ret && g->res.ops && g->res.ops->keep &&
-	    args->flags & (GHOST_EXPORT_WITH_BINARY | GHOST_EXPORT_WITH_LIBRARIES))
+	    args->flags & GHOST_EXPORT_WITH_FILES)
 		ret = -EINVAL;
 	/* Where nobody takes the memory in meanwhile it would only be there twice */
 	if (!ret && g->rounds && (!g->res.ops->handover || g->pid == task_tgid(current)))
@@ -258,6 +258,7 @@ static bool export_args_valid(const struct ghost_export_args *args)
 	static const struct ghost_export_args event = {
 		.flags = GHOST_EXPORT_EVENT, .pidfd = -1,
 	};
+	u64 beside = 0;
 
 	if (args->flags & GHOST_EXPORT_EVENT)
 		return !memcmp(args, &event, sizeof(event));
@@ -271,8 +272,12 @@ static bool export_args_valid(const struct ghost_export_args *args)
 		return false;
 	if (args->rounds && (!(args->flags & GHOST_EXPORT_KILL) || args->pidfd == -1))
 		return false;
-	return !(args->flags & GHOST_EXPORT_ALONE) ||
-	       (is_power_of_2(args->flags) && !args->backend);
+	if (!(args->flags & GHOST_EXPORT_ALONE))
+		return true;
+	/* With these flags other things are in the way */
+	if (args->flags & GHOST_EXPORT_CHECK)
+		beside = GHOST_EXPORT_WITH_FILES;
+	return is_power_of_2(args->flags & ~beside) && !args->backend;
 }
 
 SYSCALL_DEFINE2(ghost_export, struct ghost_export_args __user *, uargs, size_t, usize)

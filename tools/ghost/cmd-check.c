@@ -20,11 +20,12 @@
 /* Inode number of the initial user namespace on all kernels */
 #define INIT_USER_NS	0xeffffffdU
 
-enum { OPT_JSON = 256, OPT_OUTSIDE, OPT_HELP };
+enum { OPT_JSON = 256, OPT_OUTSIDE, OPT_WHOLE, OPT_HELP };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "outside", required_argument, NULL, OPT_OUTSIDE },
+	{ "whole", no_argument, NULL, OPT_WHOLE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ }
 };
@@ -161,10 +162,12 @@ static void process_name(pid_t pid, char *name, size_t size)
 		snprintf(name, size, "?");
 }
 
-static int check_process(struct out *out, pid_t pid, const struct outside *outside, char *report)
+static int check_process(struct out *out, pid_t pid, const struct outside *outside, bool whole,
+			 char *report)
 {
 	struct ghost_checkpoint_opts opts = {
 		.size = sizeof(opts), .report = report, .report_size = REPORT_SIZE,
+		.flags = whole ? GHOST_CHECKPOINT_WITH_BINARY | GHOST_CHECKPOINT_WITH_LIBRARIES : 0,
 		.outside = outside->fds, .nr_outside = outside->n,
 	};
 	char object[64], comm[64];
@@ -199,6 +202,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 {
 	struct out out = { .file = stdout };
 	struct outside outside = { };
+	bool whole = false;
 	char *report;
 	int opt, ret;
 	long pid;
@@ -212,6 +216,9 @@ static int run(const struct command *cmd, int argc, char **argv)
 			ret = outside_option(cmd, &outside, optarg);
 			if (ret)
 				return ret;
+			break;
+		case OPT_WHOLE:
+			whole = true;
 			break;
 		case OPT_HELP:
 			print_help(cmd);
@@ -228,7 +235,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	if (!report)
 		return EXIT_OSERR;
 	outside_default(&outside, pid);
-	ret = check_process(&out, pid, &outside, report);
+	ret = check_process(&out, pid, &outside, whole, report);
 	free(outside.fds);
 	free(report);
 	return ret;
@@ -236,13 +243,14 @@ static int run(const struct command *cmd, int argc, char **argv)
 
 const struct command cmd_check = {
 	.name = "check",
-	.synopsis = "check [PID] [--json] [--outside FD]...",
+	.synopsis = "check [PID] [--json] [--whole] [--outside FD]...",
 	.summary = "Say if the kernel is ready, or if a process can be carried.",
 	.help =
 "With PID: list all that the process holds and that keeps it from being\n"
 "checkpointed. Nothing is stopped.\n"
 "\n"
 "  --json        for programs\n"
+"  --whole\n"
 "  --outside FD  as for 'ghost checkpoint'\n",
 	.run = run,
 };

@@ -198,7 +198,7 @@ API int ghost_check(pid_t pid, const struct ghost_checkpoint_opts *opts)
 	int ret = source_open(&src, pid, opts);
 
 	if (!ret)
-		ret = do_export(&src, GHOST_EXPORT_CHECK, 0, NULL, 0);
+		ret = do_export(&src, GHOST_EXPORT_CHECK | contents_flags(&src), 0, NULL, 0);
 	source_close(&src);
 	return ret;
 }

@@ -49,7 +49,7 @@ _ghost()
 		words="--number --to --stdio --timeout --patience --outside --quiet --verbose --help"
 		words+=" $tls" ;;
 	check)
-		words="--json --outside --help" ;;
+		words="--json --whole --outside --help" ;;
 	show)
 		words="--json --pages --help" ;;
 	help)

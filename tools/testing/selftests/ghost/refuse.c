@@ -1715,6 +1715,60 @@ TEST_F(changed, mapped_file_is_not_needed_if_it_is_in_the_image)
 	EXPECT_GOOD();
 }
 
+TEST_F(changed, file_must_not_change_while_it_is_written_to_the_image)
+{
+	struct target_options o = { .arg = self->path };
+	int pipefd[2], status;
+	struct export_call c;
+	char buf[65536];
+	pid_t pid;
+
+	ASSERT_TRUE(make_file(self->path));
+	ASSERT_EQ(0, target_start(&self->t, "maps_a_file", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_EQ(0, pipe2(pipefd, O_CLOEXEC));
+	export_call_init(&c, &self->t);
+	c.args.flags = GHOST_EXPORT_WITH_LIBRARIES | GHOST_EXPORT_KILL;
+	export_to_file(&c, pipefd[1]);
+	pid = fork();
+	if (!pid) {
+		close(pipefd[0]);
+		_exit(export_call(&c) ? errno : 0);
+	}
+	close(pipefd[1]);
+	/* With the first byte all is captured, and the pipe is too small for the rest */
+	ASSERT_EQ(1, read(pipefd[0], buf, 1));
+	ASSERT_TRUE(change(self->path, 5000, "x"));
+	while (read(pipefd[0], buf, sizeof(buf)) > 0)
+		;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EBUSY, WEXITSTATUS(status));
+	EXPECT_TRUE(target_sleeps_in(&self->t, 0, __NR_read));
+	close(pipefd[0]);
+}
+
+TEST_F(changed, check_knows_what_is_to_be_in_the_image)
+{
+	struct target_options o = { .arg = self->path };
+	struct export_call c;
+
+	ASSERT_TRUE(make_file(self->path));
+	ASSERT_EQ(0, target_start(&self->t, "maps_a_file", &o));
+	ASSERT_TRUE(target_says(&self->t, "ready"));
+	ASSERT_EQ(0, unlink(self->path));
+	export_call_init(&c, &self->t);
+	c.args.flags = GHOST_EXPORT_CHECK;
+	EXPECT_EQ(-1, export_call(&c));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_NE(NULL, strstr(c.report, "deleted file")) TH_LOG("%s", c.report);
+	c.args.flags = GHOST_EXPORT_CHECK | GHOST_EXPORT_WITH_LIBRARIES;
+	EXPECT_EQ(0, export_call(&c)) TH_LOG("%s", c.report);
+	c.args.flags |= GHOST_EXPORT_KILL;
+	EXPECT_EQ(-1, export_call(&c));
+	EXPECT_EQ(EINVAL, errno);
+}
+
 TARGET(reads_a_file)
 {
 	char c = 0;
