@@ -246,9 +246,8 @@ lesser_cpu_is_refused() { refused_it_runs_on "CPU: no "; }
 
 goes_to_a_greater_cpu()
 {
-	rm -f steps
-	p=$(there "cd $work && rm -f steps
-		(setsid $python count.py > out 2>&1 < /dev/null & echo \$!)")
+	empty_steps && "$here/peer.py" $peer 4468 "cat > $work/count.py" < count.py || return 1
+	p=$(there "cd $work && (setsid $python count.py > /dev/null 2>&1 < /dev/null & echo \$!)")
 	until_true there "test -s $work/steps" && from_peer "$p" && until_true stepped 10 &&
 		kill -KILL "$c"
 }
