@@ -1031,6 +1031,27 @@ TEST_F(image, unknown_kind_of_record_is_refused)
 	free(c.bytes);
 }
 
+/* It counts for nobody until the process is there: only another machine's kernel may do that */
+TEST_F(image, pages_sent_ahead_are_refused_from_a_file)
+{
+	struct copy_of_image c;
+	uint8_t *pages;
+	size_t len;
+
+	pages = find_record(self, GHOST_REC_PAGES, &len);
+	ASSERT_NE(NULL, pages);
+	take_copy(&c, self);
+	splice_bytes(&c, c.records[1], 0, pages, len);
+	put32(c.bytes + c.records[1], GHOST_REC_STAGED);
+	seal(c.bytes + c.records[1], len, false);
+	ASSERT_EQ(c.size, pwrite(self->fd, c.bytes, c.size, 0));
+	EXPECT_EQ(-1, import_fd(&self->i, self->fd));
+	EXPECT_EQ(EBADMSG, errno);
+	EXPECT_NE(NULL, strstr(self->i.report, "sent ahead")) TH_LOG("%s", self->i.report);
+	EXPECT_FALSE(has_children());
+	free(c.bytes);
+}
+
 TEST_F(image, what_follows_the_end_is_not_read)
 {
 	char more[100] = "more";
