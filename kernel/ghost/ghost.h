@@ -428,6 +428,7 @@ int ghost_stage_pages(struct ghost *g, struct mm_struct *mm);
 int ghost_import_pages(struct ghost *g);
 int ghost_import_staged(struct ghost *g);
 int ghost_import_kept(struct ghost *g);
+int ghost_finish_pages(struct ghost *g);
 void ghost_free_staged(struct ghost *g);
 
 int ghost_export_shm(struct ghost *g, struct task_struct *t);

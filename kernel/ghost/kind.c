@@ -54,7 +54,7 @@ static const struct ghost_kind ghost_kinds[] = {
 	{ GHOST_REC_VMA, 0, "mapping",
 	  NULL, ghost_export_vmas, ghost_import_vma },
 	{ GHOST_REC_PAGES, 0, "pages",
-	  NULL, ghost_export_pages, ghost_import_pages, ghost_finish_mm },
+	  NULL, ghost_export_pages, ghost_import_pages, ghost_finish_pages },
 	{ GHOST_REC_SIGHAND, ONCE, "signal handlers",
 	  NULL, ghost_export_sighand, ghost_import_sighand },
 	{ GHOST_REC_SIGPENDING, 0, "pending signals",

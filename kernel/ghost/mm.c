@@ -126,6 +126,8 @@ static struct file *vma_mapped_file(struct vm_area_struct *vma)
  * @vma: a mapping of the process, or of the snapshot
  *
  * Its mapping is one of anonymous memory then, and the file is not needed at import.
+ *
+ * Return: whether it is.
  */
 bool ghost_vma_is_whole(struct ghost *g, struct vm_area_struct *vma)
 {
@@ -1200,7 +1202,6 @@ int ghost_finish_mm(struct ghost *g)
 
 	if (!g->has_mm)
 		return ghost_refuse(g, -EBADMSG, "image: no address space");
-	ghost_free_staged(g);
 	flags = le32_to_cpu(g->mmrec->flags);
 	ret = finish_memory(g, flags);
 	if (ret)

@@ -384,25 +384,54 @@ static unsigned int nr_pages_of(const struct found *f)
 	return f->addr & FOUND_HUGE ? GHOST_HUGE_NR : 1;
 }
 
+static int compare_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	const struct found *f = walk->private;
+	struct page *page = NULL;
+	spinlock_t *ptl;	/* of *pmd, or of the table that it points to */
+	pte_t *pte;
+
+	ptl = pmd_trans_huge_lock(pmd, vma);
+	if (ptl) {
+		if (pmd_present(*pmd))
+			page = vm_normal_page_pmd(vma, addr & PMD_MASK, *pmd);
+		if (page)
+			page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+		spin_unlock(ptl);
+		return page == f->page;
+	}
+	/* A huge page of which the first piece is the same may have others that are not */
+	if (f->addr & FOUND_HUGE)
+		return 0;
+	pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!pte) {
+		walk->action = ACTION_AGAIN;
+		return 0;
+	}
+	if (pte_present(ptep_get(pte)))
+		page = vm_normal_page(vma, addr, ptep_get(pte));
+	pte_unmap_unlock(pte, ptl);
+	return page == f->page;
+}
+
+static const struct mm_walk_ops compare_ops = {
+	.pmd_entry = compare_pmd,
+	.walk_lock = PGWALK_RDLOCK,
+};
+
 /*
  * Is it the page that the snapshot before has there? Each holds its pages, so that whoever
  * writes to one gets another, and one that is the same has not been written to in between.
  */
-static bool is_staged(struct mm_struct *staged, const struct found *f)
+static bool is_staged(struct mm_struct *staged, struct found *f)
 {
 	unsigned long addr = f->addr & PAGE_MASK;
 	struct vm_area_struct *vma = vma_lookup(staged, addr);
-	struct folio_walk fw;
-	bool same;
 
-	if (!vma || !folio_walk_start(&fw, vma, addr, 0))
-		return false;
-	/* A huge page of which the first piece is the same may have others that are not */
-	same = fw.page == f->page && (!(f->addr & FOUND_HUGE) || fw.level == FW_LEVEL_PMD);
-	folio_walk_end(&fw, vma);
 	/* What needs no page in one of both sorts of mappings needs one in the other */
-	same = same && vma_is_anonymous(vma) == !!(f->addr & FOUND_ANON);
-	return same;
+	return vma && vma_is_anonymous(vma) == !!(f->addr & FOUND_ANON) &&
+	       walk_page_range_vma(vma, addr, addr + PAGE_SIZE, &compare_ops, f) > 0;
 }
 
 /* Put those aside that the other end has: they are named if the process is to be made of them */
@@ -651,11 +680,15 @@ static int prepare_small(struct ghost *g, struct in_batch *b, unsigned long addr
 	return add_folios(b, nr, GFP_HIGHUSER_MOVABLE);
 }
 
-/* Do @small or @huge for each run of @b->rec */
-static int for_each_run(struct ghost *g, struct in_batch *b,
-			int (*small)(struct ghost *g, struct in_batch *b, unsigned long addr,
-				     unsigned int nr),
-			int (*huge)(struct ghost *g, struct in_batch *b, unsigned long addr))
+/* What becomes of a run of pages, or of a huge one */
+struct run_ops {
+	int (*small)(struct ghost *g, struct in_batch *b, unsigned long addr, unsigned int nr);
+	int (*huge)(struct ghost *g, struct in_batch *b, unsigned long addr);
+};
+
+static const struct run_ops prepare_ops = { prepare_small, prepare_huge };
+
+static int do_runs(struct ghost *g, struct in_batch *b, const struct run_ops *ops)
 {
 	unsigned int i, total = le32_to_cpu(b->rec.nr_pages);
 	int ret = 0;
@@ -670,9 +703,9 @@ static int for_each_run(struct ghost *g, struct in_batch *b,
 		if (addr >= TASK_SIZE_MAX || nr > total - b->nr)
 			return refuse_page(g, addr, -EBADMSG, "not in the memory of the process");
 		if (!(run & GHOST_PAGES_HUGE))
-			ret = small(g, b, addr, nr);
+			ret = ops->small(g, b, addr, nr);
 		else if (nr == GHOST_HUGE_NR && IS_ALIGNED(addr, PMD_SIZE))
-			ret = huge(g, b, addr);
+			ret = ops->huge(g, b, addr);
 		else
 			ret = refuse_page(g, addr, -EBADMSG, "not a huge page");
 	}
@@ -787,7 +820,7 @@ int ghost_import_pages(struct ghost *g)
 		return -ENOMEM;
 	ret = ghost_read_pages_head(g, GHOST_REC_PAGES, &b->rec);
 	if (!ret)
-		ret = for_each_run(g, b, prepare_small, prepare_huge);
+		ret = do_runs(g, b, &prepare_ops);
 	if (!ret)
 		ret = ghost_read_pages_data(g, b->bvec, b->nr);
 	if (!ret)
@@ -839,6 +872,8 @@ static int stage_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	return add_folios(b, GHOST_HUGE_NR, GFP_STAGED);
 }
 
+static const struct run_ops stage_ops = { stage_small, stage_huge };
+
 static int stage_runs(struct ghost *g, struct in_batch *b)
 {
 	unsigned int i, k, n = 0;
@@ -872,7 +907,7 @@ int ghost_import_staged(struct ghost *g)
 	else
 		ret = ghost_read_pages_head(g, GHOST_REC_STAGED, &b->rec);
 	if (!ret)
-		ret = for_each_run(g, b, stage_small, stage_huge);
+		ret = do_runs(g, b, &stage_ops);
 	if (!ret)
 		ret = ghost_read_pages_data(g, b->bvec, b->nr);
 	if (!ret)
@@ -924,6 +959,8 @@ static int take_huge(struct ghost *g, struct in_batch *b, unsigned long addr)
 	return ret;
 }
 
+static const struct run_ops take_ops = { take_small, take_huge };
+
 int ghost_import_kept(struct ghost *g)
 {
 	struct ghost_rec_kept rec;
@@ -948,7 +985,7 @@ int ghost_import_kept(struct ghost *g)
 	b->rec.nr_runs = rec.nr_runs;
 	b->rec.nr_pages = rec.nr_pages;
 	memcpy(b->rec.run, run, nr_runs * sizeof(rec.run[0]));
-	ret = for_each_run(g, b, take_small, take_huge);
+	ret = do_runs(g, b, &take_ops);
 	if (!ret)
 		ret = install_runs(g, b);
 	free_in_batch(b);
@@ -973,4 +1010,10 @@ void ghost_free_staged(struct ghost *g)
 	xa_destroy(&g->staged);
 	atomic_long_sub(g->nr_staged, &all_staged);
 	g->nr_staged = 0;
+}
+
+int ghost_finish_pages(struct ghost *g)
+{
+	ghost_free_staged(g);
+	return ghost_finish_mm(g);
 }
