@@ -127,8 +127,10 @@ TARGET(written)
 	page_counts = calloc(PAGES, sizeof(*page_counts));
 	page_words = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
-	for (i = 0; i < PAGES; i++)
-		page_counts[i] = page_words[i * WORDS] = i;
+	for (i = 0; i < PAGES; i++) {
+		page_counts[i] = i;
+		page_words[i * WORDS] = i;
+	}
 	pthread_create(&thread, NULL, write_on, NULL);
 	do {
 		ready();
