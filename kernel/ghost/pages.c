@@ -982,7 +982,8 @@ int ghost_import_kept(struct ghost *g)
 	b = kvzalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return -ENOMEM;
-	b->rec.nr_runs = rec.nr_runs;
+	/* Of a record that is too short nothing is left in @rec */
+	b->rec.nr_runs = cpu_to_le32(nr_runs);
 	b->rec.nr_pages = rec.nr_pages;
 	memcpy(b->rec.run, run, nr_runs * sizeof(rec.run[0]));
 	ret = do_runs(g, b, &take_ops);

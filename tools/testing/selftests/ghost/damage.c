@@ -1052,6 +1052,30 @@ TEST_F(image, pages_sent_ahead_are_refused_from_a_file)
 	free(c.bytes);
 }
 
+/* Its table is where its head should be, so that nothing is left of what the head says */
+TEST_F(image, pages_kept_in_a_record_that_is_cut_are_refused)
+{
+	struct {
+		struct ghost_rec_hdr hdr;
+		uint64_t run;
+	} kept = { .hdr = { .kind = GHOST_REC_KEPT, .len = sizeof(kept.run) }, .run = 1 };
+	struct copy_of_image c;
+	uint8_t *pages;
+	size_t len;
+
+	pages = find_record(self, GHOST_REC_PAGES, &len);
+	ASSERT_NE(NULL, pages);
+	take_copy(&c, self);
+	seal((uint8_t *)&kept, sizeof(kept), false);
+	splice_bytes(&c, pages - self->bytes, 0, &kept, sizeof(kept));
+	ASSERT_EQ(c.size, pwrite(self->fd, c.bytes, c.size, 0));
+	EXPECT_EQ(-1, import_fd(&self->i, self->fd));
+	EXPECT_EQ(EBADMSG, errno) TH_LOG("%s", self->i.report);
+	EXPECT_NE(NULL, strstr(self->i.report, "page 0:")) TH_LOG("%s", self->i.report);
+	EXPECT_FALSE(has_children());
+	free(c.bytes);
+}
+
 TEST_F(image, what_follows_the_end_is_not_read)
 {
 	char more[100] = "more";
