@@ -31,18 +31,20 @@
 
 /* One page, or one huge page, that was found in the snapshot */
 struct found {
-	unsigned long addr;		/* bit 0: huge; bit 1: in anonymous memory */
+	unsigned long addr;		/* and FOUND_*, below a page's size */
 	struct page *page;
 };
 
 #define FOUND_HUGE	1UL
-#define FOUND_ANON	2UL
+#define FOUND_ANON	2UL		/* in anonymous memory */
+#define FOUND_STAGED	4UL		/* the other end has it */
 
 /**
  * struct page_batch - pages on their way out
  * @found: what the walk found, with references
  * @nr_found: entries of it
  * @nr_pages: pages in them
+ * @compared: entries that have been looked for in the snapshot before
  * @next: where the walk goes on
  * @why: what stopped it
  * @mm: the snapshot
@@ -57,6 +59,7 @@ struct page_batch {
 	struct found found[GHOST_PAGES_BATCH];
 	unsigned int nr_found;
 	unsigned int nr_pages;
+	unsigned int compared;
 	unsigned long next;
 	enum {
 		WALK_GOES_ON,
@@ -384,35 +387,73 @@ static unsigned int nr_pages_of(const struct found *f)
 	return f->addr & FOUND_HUGE ? GHOST_HUGE_NR : 1;
 }
 
+static unsigned long end_of(const struct found *f)
+{
+	return (f->addr & PAGE_MASK) + nr_pages_of(f) * PAGE_SIZE;
+}
+
+/* What the snapshot before has at @addr: in a huge page, or in a table whose part is for @base */
+static struct page *staged_page(struct vm_area_struct *vma, unsigned long base,
+				unsigned long addr, struct page *huge, pte_t *table)
+{
+	pte_t pte;
+
+	if (huge)
+		return huge + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+	if (!table)
+		return NULL;
+	pte = ptep_get(table + ((addr - base) >> PAGE_SHIFT));
+	return pte_present(pte) ? vm_normal_page(vma, addr, pte) : NULL;
+}
+
+static int mark_staged(struct page_batch *b, struct vm_area_struct *vma, unsigned long base,
+		       unsigned long end, struct page *huge, pte_t *table)
+{
+	unsigned long addr;
+	struct found *f;
+
+	for (; b->compared < b->nr_found; b->compared++) {
+		f = &b->found[b->compared];
+		addr = f->addr & PAGE_MASK;
+		if (addr >= end)
+			return 0;
+		/* A huge page of which the first piece is the same may have others that are not */
+		if (addr < base || (table && f->addr & FOUND_HUGE))
+			continue;
+		/* What needs no page in one of both sorts of mappings needs one in the other */
+		if (vma_is_anonymous(vma) == !!(f->addr & FOUND_ANON) &&
+		    staged_page(vma, base, addr, huge, table) == f->page)
+			f->addr |= FOUND_STAGED;
+	}
+	return 1;
+}
+
 static int compare_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm_walk *walk)
 {
 	struct vm_area_struct *vma = walk->vma;
-	const struct found *f = walk->private;
-	struct page *page = NULL;
+	struct page *huge = NULL;
 	spinlock_t *ptl;	/* of *pmd, or of the table that it points to */
-	pte_t *pte;
+	pte_t *table;
+	int ret;
 
+	/* There may be much where the batch has nothing */
+	cond_resched();
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (ptl) {
 		if (pmd_present(*pmd))
-			page = vm_normal_page_pmd(vma, addr & PMD_MASK, *pmd);
-		if (page)
-			page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+			huge = vm_normal_page_pmd(vma, addr & PMD_MASK, *pmd);
+		ret = mark_staged(walk->private, vma, addr, end, huge, NULL);
 		spin_unlock(ptl);
-		return page == f->page;
+		return ret;
 	}
-	/* A huge page of which the first piece is the same may have others that are not */
-	if (f->addr & FOUND_HUGE)
-		return 0;
-	pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
-	if (!pte) {
+	table = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!table) {
 		walk->action = ACTION_AGAIN;
 		return 0;
 	}
-	if (pte_present(ptep_get(pte)))
-		page = vm_normal_page(vma, addr, ptep_get(pte));
-	pte_unmap_unlock(pte, ptl);
-	return page == f->page;
+	ret = mark_staged(walk->private, vma, addr, end, NULL, table);
+	pte_unmap_unlock(table, ptl);
+	return ret;
 }
 
 static const struct mm_walk_ops compare_ops = {
@@ -421,17 +462,28 @@ static const struct mm_walk_ops compare_ops = {
 };
 
 /*
- * Is it the page that the snapshot before has there? Each holds its pages, so that whoever
- * writes to one gets another, and one that is the same has not been written to in between.
+ * Mark the pages that the snapshot before has at the same places. Each holds its pages, so that
+ * whoever writes to one gets another, and one that is the same has not been written to in between.
  */
-static bool is_staged(struct mm_struct *staged, struct found *f)
+static void find_staged(struct mm_struct *staged, struct page_batch *b)
 {
-	unsigned long addr = f->addr & PAGE_MASK;
-	struct vm_area_struct *vma = vma_lookup(staged, addr);
+	unsigned long from, to;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
 
-	/* What needs no page in one of both sorts of mappings needs one in the other */
-	return vma && vma_is_anonymous(vma) == !!(f->addr & FOUND_ANON) &&
-	       walk_page_range_vma(vma, addr, addr + PAGE_SIZE, &compare_ops, f) > 0;
+	if (!b->nr_found)
+		return;
+	from = b->found[0].addr & PAGE_MASK;
+	to = end_of(&b->found[b->nr_found - 1]);
+	b->compared = 0;
+	vma_iter_init(&vmi, staged, from);
+	mmap_read_lock(staged);
+	for_each_vma_range(vmi, vma, to) {
+		if (walk_page_range_vma(vma, max(vma->vm_start, from), min(vma->vm_end, to),
+					&compare_ops, b))
+			break;
+	}
+	mmap_read_unlock(staged);
 }
 
 /* Put those aside that the other end has: they are named if the process is to be made of them */
@@ -441,21 +493,20 @@ static void drop_staged(struct ghost *g, struct page_batch *b)
 
 	if (!g->staged_mm)
 		return;
-	mmap_read_lock(g->staged_mm);
+	find_staged(g->staged_mm, b);
 	for (i = 0; i < b->nr_found; i++) {
 		struct found *f = &b->found[i];
 
-		if (!is_staged(g->staged_mm, f)) {
+		if (!(f->addr & FOUND_STAGED)) {
 			b->found[n++] = *f;
 			continue;
 		}
-		if (!b->staging && !needs_no_page(f)) {
+		if (!b->staging) {
 			add_run(b->kept.run, &nr_runs, f);
 			nr_pages += nr_pages_of(f);
 		}
 		put_page(f->page);
 	}
-	mmap_read_unlock(g->staged_mm);
 	b->nr_found = n;
 	b->kept.rec.nr_runs = cpu_to_le32(nr_runs);
 	b->kept.rec.nr_pages = cpu_to_le32(nr_pages);
@@ -471,41 +522,11 @@ static int write_kept(struct ghost *g, struct page_batch *b)
 				  struct_size(&b->kept.rec, run, nr));
 }
 
-static void put_found(struct page_batch *b)
-{
-	while (b->nr_found)
-		put_page(b->found[--b->nr_found].page);
-	b->nr_pages = 0;
-}
-
-static int write_batch(struct ghost *g, struct page_batch *b)
-{
-	u32 kind = b->staging ? GHOST_REC_STAGED : GHOST_REC_PAGES;
-	unsigned int i, nr_bvec = 0, nr_runs = 0;
-	int ret;
-
-	drop_staged(g, b);
-	ret = write_kept(g, b);
-	for (i = 0; i < b->nr_found; i++) {
-		struct found *f = &b->found[i];
-
-		if (needs_no_page(f))
-			continue;
-		add_run(b->rec.run, &nr_runs, f);
-		bvec_set_page(&b->bvec[nr_bvec++], f->page, nr_pages_of(f) * PAGE_SIZE, 0);
-	}
-	b->rec.nr_runs = cpu_to_le32(nr_runs);
-	if (!ret && nr_bvec)
-		ret = ghost_write_pages_record(g, kind, &b->rec, b->bvec, nr_bvec);
-	put_found(b);
-	return ret;
-}
-
 /*
- * What is written is not needed any more. To let go of it bounds the memory that the process
- * pays for copies while it runs on.
+ * Let go of pages of a snapshot that is not needed for them any more. That bounds the memory that
+ * the process pays for copies while it runs on.
  */
-static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long to)
+static void zap(struct mm_struct *mm, unsigned long from, unsigned long to)
 {
 	struct vm_area_struct *vma;
 	struct vma_iterator vmi;
@@ -519,6 +540,51 @@ static void zap_written(struct mm_struct *mm, unsigned long from, unsigned long 
 			zap_page_range_single(vma, start, min(vma->vm_end, to) - start, NULL);
 	}
 	mmap_read_unlock(mm);
+}
+
+static void put_found(struct page_batch *b)
+{
+	while (b->nr_found)
+		put_page(b->found[--b->nr_found].page);
+	b->nr_pages = 0;
+}
+
+/* What was not sent ahead must not be taken later for what the other end has */
+static void forget_zero(struct page_batch *b, unsigned long from, unsigned long to)
+{
+	if (b->staging && from < to)
+		zap(b->mm, from, to);
+}
+
+static int write_batch(struct ghost *g, struct page_batch *b)
+{
+	u32 kind = b->staging ? GHOST_REC_STAGED : GHOST_REC_PAGES;
+	unsigned long zero = 0, zero_end = 0;
+	unsigned int i, nr_bvec = 0, nr_runs = 0;
+	int ret;
+
+	drop_staged(g, b);
+	ret = write_kept(g, b);
+	for (i = 0; i < b->nr_found; i++) {
+		struct found *f = &b->found[i];
+
+		if (needs_no_page(f)) {
+			if (zero_end != (f->addr & PAGE_MASK)) {
+				forget_zero(b, zero, zero_end);
+				zero = f->addr & PAGE_MASK;
+			}
+			zero_end = end_of(f);
+			continue;
+		}
+		add_run(b->rec.run, &nr_runs, f);
+		bvec_set_page(&b->bvec[nr_bvec++], f->page, nr_pages_of(f) * PAGE_SIZE, 0);
+	}
+	forget_zero(b, zero, zero_end);
+	b->rec.nr_runs = cpu_to_le32(nr_runs);
+	if (!ret && nr_bvec)
+		ret = ghost_write_pages_record(g, kind, &b->rec, b->bvec, nr_bvec);
+	put_found(b);
+	return ret;
 }
 
 /* Whoever was killed must not live on in memory that is sent for him */
@@ -551,11 +617,12 @@ static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 		ret = interrupted(b) ? -EINTR : min(more, 0);
 		if (!ret)
 			ret = write_batch(g, b);
-		if (!ret && more && !staging)
-			zap_written(mm, from, b->next);
+		/* Who is held makes no copies, but waits */
+		if (!ret && more && !staging && !g->stop)
+			zap(mm, from, b->next);
 		/* What has been compared is not needed in the one before */
-		if (!ret && more && g->staged_mm)
-			zap_written(g->staged_mm, from, b->next);
+		if (!ret && more && g->staged_mm && !g->stop)
+			zap(g->staged_mm, from, b->next);
 		if (!ret && staging && is_gone(g))
 			ret = -ESRCH;
 	} while (!ret && more);
@@ -566,7 +633,7 @@ static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 
 /**
  * ghost_write_pages() - write the contents of the snapshot; sleeps
- * @g: the export; its snapshot is empty afterwards
+ * @g: the export; its snapshot may be empty afterwards
  * Return: 0, or a negative errno.
  */
 int ghost_write_pages(struct ghost *g)
