@@ -18,6 +18,7 @@
 struct file;
 struct ghost;
 struct ghost_rec_file;
+struct ghost_wire_signal;
 struct iov_iter;
 struct module;
 struct pid;
@@ -41,14 +42,16 @@ struct ghost_resource {
  *	@what. Return when the other end has accepted it
  * @wait_ready: export, when the image is written: return when the other end has rebuilt the
  *	process. Until now either end may give up
- * @go: export: let the process run at the other end, and return when it does; @pid is set to
- *	what it is called there. From a negative errno follows that it does not run there and
- *	never will. 1: that is not known
+ * @go: export: let the process run at the other end, and return when it does; @late are @nr
+ *	signals, at most GHOST_WIRE_MAX_SIGNALS, that have come since it was captured; @pid is
+ *	set to what it is called there. From a negative errno follows that it does not run
+ *	there and never will. 1: that is not known
  * @hear: import, before anything else: get what is offered, @len bytes, with zeros behind a
  *	shorter description; -E2BIG if a longer one says something
  * @accept: import: say that it will do
  * @ready: import, when the image is read and the process rebuilt: say so. Return when the
- *	other end wants it to run
+ *	other end wants it to run, with the number of the signals that @go was given; @late
+ *	is set to them, valid until the next call
  * @done: import: the last call. @pid: it runs; a negative errno: nothing is left of it
  *
  * Why it failed is said by ghost_refuse(). Otherwise as for struct ghost_resource_ops.
@@ -56,10 +59,12 @@ struct ghost_resource {
 struct ghost_handover_ops {
 	int (*offer)(struct ghost_resource *res, struct ghost *g, const void *what, size_t len);
 	int (*wait_ready)(struct ghost_resource *res, struct ghost *g);
-	int (*go)(struct ghost_resource *res, struct ghost *g, pid_t *pid);
+	int (*go)(struct ghost_resource *res, struct ghost *g,
+		  const struct ghost_wire_signal *late, size_t nr, pid_t *pid);
 	int (*hear)(struct ghost_resource *res, struct ghost *g, void *what, size_t len);
 	int (*accept)(struct ghost_resource *res, struct ghost *g);
-	int (*ready)(struct ghost_resource *res, struct ghost *g);
+	int (*ready)(struct ghost_resource *res, struct ghost *g,
+		     const struct ghost_wire_signal **late);
 	void (*done)(struct ghost_resource *res, struct ghost *g, pid_t pid);
 };
 

@@ -7,6 +7,8 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <uapi/linux/ghost_wire.h>
 
 #include "ghost.h"
 
@@ -149,7 +151,9 @@ static int offer(struct ghost *g)
 static int hand_over(struct ghost *g)
 {
 	const struct ghost_handover_ops *handover = g->res.ops->handover;
+	struct ghost_wire_signal *late __free(kfree) = NULL;
 	pid_t pid = 0;
+	int nr = 0;
 	int ret;
 
 	if (!handover)
@@ -157,13 +161,22 @@ static int hand_over(struct ghost *g)
 	ret = handover->wait_ready(&g->res, g);
 	if (ret)
 		return ret;
+	/* If the process is to live on here, too, what comes now is for this one */
+	if (g->flags & GHOST_EXPORT_KILL) {
+		late = kmalloc_array(GHOST_WIRE_MAX_SIGNALS, sizeof(*late), GFP_KERNEL);
+		if (!late)
+			return -ENOMEM;
+		nr = ghost_export_late_signals(g, late);
+	}
+	if (nr < 0)
+		return nr;
 	/* Killed meanwhile: nobody wants it to live on elsewhere */
 	if (g->stop && !ghost_still_parked(g))
 		return ghost_refuse(g, -ESRCH, "process: was killed or continued meanwhile");
 	/* Who is to die could not wait for the answer */
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	ret = handover->go(&g->res, g, &pid);
+	ret = handover->go(&g->res, g, late, nr, &pid);
 	g->stats.pid = pid;
 	return ret;
 }

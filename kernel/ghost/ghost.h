@@ -48,8 +48,20 @@ struct cred;
 struct ghost_files;
 struct ghost_image_hdr;
 struct ghost_stamp;
+struct ghost_wire_signal;
 struct kstat;
 struct mm_struct;
+
+/**
+ * struct ghost_seen - which of the signals that are pending are in the records
+ * @signals: a bit for each; of one that is not a real-time signal there is no second, but for
+ *	those of POSIX timers, which are refused
+ * @nr_rt: how many real-time signals are queued; later ones stand behind them
+ */
+struct ghost_seen {
+	u64 signals;
+	unsigned int nr_rt;
+};
 
 /**
  * struct ghost_thread - one thread of an export or an import
@@ -73,6 +85,7 @@ struct mm_struct;
  * @has_regs: import: its registers have been read
  * @xstate_size: bytes of @xstate
  * @xstate: its FPU state in the standard XSAVE format
+ * @seen: export: what of its pending signals is in the records
  * @siginfo: import: struct ghost_siginfo to be queued
  */
 struct ghost_thread {
@@ -95,6 +108,7 @@ struct ghost_thread {
 	bool has_regs;
 	u32 xstate_size;
 	void *xstate;
+	struct ghost_seen seen;
 	struct list_head siginfo;
 };
 
@@ -124,6 +138,8 @@ enum ghost_mode {
  * @threads: struct ghost_thread
  * @nr_threads: number of them
  * @nr_siginfo: import: signals that wait to be queued for them
+ * @seen: export: what of the signals pending for the process is in the records
+ * @was_stopped: export: the records say that it is in a group stop
  * @pid: process that is exported
  * @stop: request that holds its threads; NULL: they are let go
  * @mm: snapshot of its memory; lives as long as the captured ghost
@@ -201,6 +217,8 @@ struct ghost {
 	struct list_head threads;
 	u32 nr_threads;
 	u32 nr_siginfo;
+	struct ghost_seen seen;
+	bool was_stopped;
 	struct pid *pid;
 	struct ghost_stop *stop;
 
@@ -390,6 +408,8 @@ int ghost_export_thread_sigpending(struct ghost *g, struct ghost_thread *gt);
 int ghost_import_thread_sigpending(struct ghost *g, struct ghost_thread *gt);
 int ghost_apply_thread_sigpending(struct ghost_thread *gt);
 void ghost_free_thread_sigpending(struct ghost_thread *gt);
+int ghost_export_late_signals(struct ghost *g, struct ghost_wire_signal *late);
+int ghost_import_late_signals(struct ghost *g, const struct ghost_wire_signal *late, size_t nr);
 
 /* check.c */
 int ghost_check_task(struct ghost *g, struct task_struct *t);

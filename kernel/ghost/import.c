@@ -229,6 +229,15 @@ static bool decide(struct ghost *g, int decision)
 	return first;
 }
 
+/* Who exports it may have to let go of it first. It gets what others have sent to it until then. */
+static int take_over(struct ghost *g)
+{
+	const struct ghost_wire_signal *late = NULL;
+	int nr = g->res.ops->handover->ready(&g->res, g, &late);
+
+	return nr < 0 ? nr : ghost_import_late_signals(g, late, nr);
+}
+
 /* What the embryo does at its ghost point */
 static struct file *run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 {
@@ -237,9 +246,8 @@ static struct file *run_embryo(struct ghost_thread *gt, struct pt_regs *regs)
 	bool leads = leader_lives(g);
 	struct file *file;
 
-	/* Who exports it may have to let go of it first */
 	if (!ret && g->res.ops->handover)
-		ret = g->res.ops->handover->ready(&g->res, g);
+		ret = take_over(g);
 	file = ret || !leads ? NULL : cut_transfer(regs);
 	if (!ret && (fatal_signal_pending(current) || !decide(g, GHOST_COMMIT)))
 		ret = -EINTR;

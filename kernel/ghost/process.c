@@ -171,6 +171,7 @@ int ghost_export_process_rec(struct ghost *g, struct task_struct *t)
 		bits |= GHOST_PROCESS_STOPPED;
 		rec.stop_signal = cpu_to_le32(signr ?: SIGSTOP);
 	}
+	g->was_stopped = bits & GHOST_PROCESS_STOPPED;
 	if (sig->is_child_subreaper)
 		bits |= GHOST_PROCESS_SUBREAPER;
 	if (t->group_leader->exit_state)

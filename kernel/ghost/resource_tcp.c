@@ -44,6 +44,7 @@
 
 static_assert(sizeof(struct ghost_wire_hdr) == 8);
 static_assert(sizeof(struct ghost_wire_hello) == 24);
+static_assert(sizeof(struct ghost_wire_signal) == 144);
 static_assert(sizeof(struct ghost_tcp_params) == GHOST_TCP_PARAMS_SIZE_VER0);
 static_assert(sizeof_field(struct ghost_tcp_params, addr) == sizeof(struct sockaddr_storage));
 
@@ -322,7 +323,8 @@ static int ghost_tcp_wait_ready(struct ghost_resource *res, struct ghost *g)
 	return ret ?: ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_READY, 0));
 }
 
-static int ghost_tcp_go(struct ghost_resource *res, struct ghost *g, pid_t *pid)
+static int ghost_tcp_go(struct ghost_resource *res, struct ghost *g,
+			const struct ghost_wire_signal *late, size_t nr, pid_t *pid)
 {
 	const struct ghost_wire_done *done;
 	struct ghost_tcp *tcp = res->priv;
@@ -331,7 +333,7 @@ static int ghost_tcp_go(struct ghost_resource *res, struct ghost *g, pid_t *pid)
 	/* The caller cannot take it back any more, only die */
 	tcp->decided = true;
 	/* Of an error it is not known whether some of it has got through */
-	ret = ghost_tcp_say(tcp, GHOST_WIRE_GO, NULL, 0, NULL, 0);
+	ret = ghost_tcp_say(tcp, GHOST_WIRE_GO, late, nr * sizeof(*late), NULL, 0);
 	if (!ret)
 		ret = ghost_tcp_hear(tcp, GHOST_WIRE_DONE, sizeof(*done));
 	if (ret < 0) {
@@ -386,7 +388,8 @@ static int ghost_tcp_accept(struct ghost_resource *res, struct ghost *g)
 	return ghost_tcp_say(res->priv, GHOST_WIRE_ACCEPT, &accept, sizeof(accept), NULL, 0);
 }
 
-static int ghost_tcp_ready(struct ghost_resource *res, struct ghost *g)
+static int ghost_tcp_ready(struct ghost_resource *res, struct ghost *g,
+			   const struct ghost_wire_signal **late)
 {
 	struct ghost_tcp *tcp = res->priv;
 	int ret;
@@ -396,7 +399,15 @@ static int ghost_tcp_ready(struct ghost_resource *res, struct ghost *g)
 	ret = ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_END, 0));
 	if (!ret)
 		ret = ghost_tcp_say(tcp, GHOST_WIRE_READY, NULL, 0, NULL, 0);
-	return ret ?: ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_GO, 0));
+	if (!ret)
+		ret = ghost_tcp_failed(tcp, ghost_tcp_hear(tcp, GHOST_WIRE_GO, 0));
+	if (ret)
+		return ret;
+	*late = (void *)tcp->buf;
+	if (tcp->hdr.len % sizeof(**late))
+		return ghost_refuse(g, -EPROTO, "%s: signals of %u bytes", tcp->peer,
+				    tcp->hdr.len);
+	return tcp->hdr.len / sizeof(**late);
 }
 
 /*

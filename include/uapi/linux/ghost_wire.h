@@ -12,7 +12,8 @@
  *                                              is sent ahead
  *   END          ->
  *                <-             READY          all of it is rebuilt and waits
- *   GO           ->                            the source will never run again
+ *   GO           ->                            the source will never run again; with the
+ *                                              signals that have come since the image
  *                <-             DONE           the copy runs
  *
  * At each place the destination may say FAILED instead: it has no copy and will have none.
@@ -20,11 +21,12 @@
  * drops what it has then. The states are in Documentation/userspace-api/ghost.rst.
  *
  * All numbers are little endian. A message is a header and its payload; a payload may grow
- * at its tail.
+ * at its tail, but that of GO, which has as many signals as fit.
  */
 #ifndef _UAPI_LINUX_GHOST_WIRE_H
 #define _UAPI_LINUX_GHOST_WIRE_H
 
+#include <linux/ghost_image.h>
 #include <linux/types.h>
 
 #define GHOST_WIRE_MAGIC		"GHOSTMIG"
@@ -37,7 +39,7 @@ enum ghost_wire_type {
 	GHOST_WIRE_FAILED	= 3,	/* struct ghost_wire_failed */
 	GHOST_WIRE_END		= 4,	/* no payload */
 	GHOST_WIRE_READY	= 5,	/* no payload */
-	GHOST_WIRE_GO		= 6,	/* no payload */
+	GHOST_WIRE_GO		= 6,	/* struct ghost_wire_signal, any number of them */
 	GHOST_WIRE_DONE		= 7,	/* struct ghost_wire_done */
 };
 
@@ -67,6 +69,14 @@ struct ghost_wire_failed {
 	__le32 error;			/* errno, positive */
 	__le32 pad;			/* 0 */
 };
+
+struct ghost_wire_signal {
+	__le32 tid;			/* thread it is for, as in its record; 0: the process */
+	__le32 pad;			/* 0 */
+	struct ghost_rec_siginfo signal;
+};
+
+#define GHOST_WIRE_MAX_SIGNALS		(GHOST_WIRE_MAX_LEN / sizeof(struct ghost_wire_signal))
 
 struct ghost_wire_done {
 	__le32 pid;			/* of the copy, as the importer knows it */

@@ -6,6 +6,7 @@
  * the ends themselves, and not always as it should be played.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -160,6 +161,63 @@ TARGET(handles)
 
 	sigaction(SIGUSR1, &sa, NULL);
 	ready();
+	return verdict();
+}
+
+/* Keeps a real-time signal; each of the @arg that are sent has its number */
+TARGET(queues)
+{
+	const struct timespec none = { };
+	siginfo_t info;
+	sigset_t set;
+	int n = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ready();
+	while (sigtimedwait(&set, &info, &none) == SIGRTMIN) {
+		check(info.si_value.sival_int == n);
+		n++;
+	}
+	check(n == atoi(arg));
+	return verdict();
+}
+
+/* Has a second thread, which is to get SIGUSR2 for itself */
+static pthread_mutex_t second_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool takes_usr2(void)
+{
+	const struct timespec none = { };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	return sigtimedwait(&set, NULL, &none) == SIGUSR2;
+}
+
+static void *take_usr2(void *arg)
+{
+	pthread_mutex_lock(&second_lock);
+	check(takes_usr2());
+	return NULL;
+}
+
+TARGET(second)
+{
+	pthread_t thread;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	pthread_mutex_lock(&second_lock);
+	pthread_create(&thread, NULL, take_usr2, NULL);
+	ready();
+	check(!takes_usr2());
+	pthread_mutex_unlock(&second_lock);
+	pthread_join(thread, NULL);
 	return verdict();
 }
 
@@ -494,22 +552,6 @@ TEST_F(migrate, a_process_comes_back)
 	target_end(&again);
 }
 
-/*
- * The other end is played by the test
- */
-
-/* What it does when, and what the export has to say then */
-struct play {
-	pthread_t thread;
-	int fd;
-	bool cut;			/* close the connection after the last one */
-	const void *say[4];		/* after HELLO, END, GO */
-	size_t len[4];
-	size_t image;			/* of that many bytes of the image close it */
-	bool silent;			/* after HELLO */
-	int heard;			/* messages of the source */
-};
-
 static bool read_all(int fd, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -529,6 +571,351 @@ static bool hear_message(int fd, struct ghost_wire_hdr *hdr, void *buf)
 	return read_all(fd, hdr, sizeof(*hdr)) && hdr->len <= GHOST_WIRE_MAX_LEN &&
 	       read_all(fd, buf, hdr->len);
 }
+
+static bool say_all(int fd, const void *buf, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = send(fd, buf + done, len - done, MSG_NOSIGNAL);
+		if (n <= 0)
+			return false;
+		done += n;
+	}
+	return true;
+}
+
+static void setup_source(struct target *t, struct export_call *out,
+			 struct ghost_tcp_params *params)
+{
+	export_call_init(out, t);
+	out->args.flags = GHOST_EXPORT_KILL;
+	out->args.backend = GHOST_BACKEND_TCP;
+	out->args.params = (uintptr_t)params;
+	out->args.params_size = sizeof(*params);
+}
+
+/*
+ * Both ends are there, but what they say goes through the test, which does something when the
+ * copy is ready: the process is held then, and what it gets is not in its image
+ */
+
+struct proxy {
+	pthread_t there, back;
+	int from, to;			/* the source's connection, the destination's */
+	void (*when_ready)(struct target *t, void *arg);
+	struct target *t;
+	void *arg;
+};
+
+static void *bring_there(void *arg)
+{
+	struct proxy *p = arg;
+	char buf[65536];
+	ssize_t n;
+
+	while ((n = read(p->from, buf, sizeof(buf))) > 0)
+		if (!say_all(p->to, buf, n))
+			break;
+	shutdown(p->to, SHUT_WR);
+	return NULL;
+}
+
+static void *bring_back(void *arg)
+{
+	struct proxy *p = arg;
+	struct {
+		struct ghost_wire_hdr hdr;
+		char payload[GHOST_WIRE_MAX_LEN];
+	} m;
+
+	while (hear_message(p->to, &m.hdr, m.payload)) {
+		if (m.hdr.type == GHOST_WIRE_READY)
+			p->when_ready(p->t, p->arg);
+		if (!say_all(p->from, &m, sizeof(m.hdr) + m.hdr.len))
+			break;
+	}
+	shutdown(p->from, SHUT_WR);
+	return NULL;
+}
+
+FIXTURE(late)
+{
+	struct target t, copy;
+	struct export_call out;
+	struct ghost_tcp_params params;
+	struct import_thread in;
+	struct proxy proxy;
+	int source[2], destination[2];
+};
+
+FIXTURE_SETUP(late)
+{
+	GHOST_NEEDED();
+	ASSERT_EQ(0, connect_tcp(self->source));
+	ASSERT_EQ(0, connect_tcp(self->destination));
+	self->params = tcp_params(self->source[0]);
+	self->in.params = tcp_params(self->destination[1]);
+	setup_import(&self->in);
+	self->proxy.from = self->source[1];
+	self->proxy.to = self->destination[0];
+	self->proxy.t = &self->t;
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	target_end(&self->t);
+	target_end(&self->copy);
+	kill_children();
+}
+
+static bool start_late(FIXTURE_DATA(late) *self, const char *name, const char *arg)
+{
+	const struct target_options o = { .arg = arg };
+
+	return !target_start(&self->t, name, &o) && target_says(&self->t, "ready") &&
+	       target_sleeps_in(&self->t, 0, __NR_read);
+}
+
+/* Returns what the export did; the import is over as well */
+static int move_late(FIXTURE_DATA(late) *self, void (*when_ready)(struct target *t, void *arg),
+		     void *arg)
+{
+	int ret;
+
+	self->proxy.when_ready = when_ready;
+	self->proxy.arg = arg;
+	setup_source(&self->t, &self->out, &self->params);
+	pthread_create(&self->proxy.there, NULL, bring_there, &self->proxy);
+	pthread_create(&self->proxy.back, NULL, bring_back, &self->proxy);
+	if (begin_import(&self->in, &self->copy))
+		return -EINVAL;
+	ret = export_call(&self->out) ? -errno : 0;
+	end_import(&self->in, &self->copy);
+	shutdown(self->source[0], SHUT_RDWR);
+	shutdown(self->destination[1], SHUT_RDWR);
+	pthread_join(self->proxy.there, NULL);
+	pthread_join(self->proxy.back, NULL);
+	return ret;
+}
+
+static void send_signal(struct target *t, void *arg)
+{
+	kill(t->pid, *(int *)arg);
+}
+
+static void send_to_second(struct target *t, void *arg)
+{
+	char path[64];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir)))
+		if (atoi(d->d_name) > 0 && atoi(d->d_name) != t->pid)
+			syscall(SYS_tgkill, t->pid, atoi(d->d_name), SIGUSR2);
+	if (dir)
+		closedir(dir);
+}
+
+static void send_usr1_and_term(struct target *t, void *arg)
+{
+	kill(t->pid, SIGUSR1);
+	kill(t->pid, SIGTERM);
+}
+
+static void queue_numbers(struct target *t, int from, int to)
+{
+	while (from < to)
+		sigqueue(t->pid, SIGRTMIN, (union sigval) { .sival_int = from++ });
+}
+
+static void queue_from_2(struct target *t, void *arg)
+{
+	queue_numbers(t, 2, *(int *)arg);
+}
+
+TEST_F(late, signal_comes_at_the_other_end)
+{
+	int sig = SIGUSR1;
+
+	ASSERT_TRUE(start_late(self, "handles", NULL));
+	ASSERT_EQ(0, move_late(self, send_signal, &sig)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	EXPECT_TRUE(target_says(&self->copy, "handled"));
+	EXPECT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(target_says(&self->copy, "ok"));
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signal_for_a_thread_comes_to_its_copy)
+{
+	ASSERT_TRUE(start_late(self, "second", NULL));
+	ASSERT_EQ(0, move_late(self, send_to_second, NULL)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	EXPECT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(target_says(&self->copy, "ok"));
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signals_stand_behind_those_of_the_image)
+{
+	int n = 5;
+
+	ASSERT_TRUE(start_late(self, "queues", "5"));
+	queue_numbers(&self->t, 0, 2);
+	ASSERT_EQ(0, move_late(self, queue_from_2, &n)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	EXPECT_EQ(0, target_wake(&self->copy));
+	EXPECT_TRUE(target_says(&self->copy, "ok"));
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signals_that_are_too_many_leave_the_process_here_with_all_of_them)
+{
+	int n = 2 + GHOST_WIRE_MAX_SIGNALS + 1;
+	char all[16];
+
+	snprintf(all, sizeof(all), "%d", n);
+	ASSERT_TRUE(start_late(self, "queues", all));
+	queue_numbers(&self->t, 0, 2);
+	EXPECT_EQ(-EAGAIN, move_late(self, queue_from_2, &n));
+	EXPECT_NE(NULL, strstr(self->out.report, "29 signals have come"))
+		TH_LOG("%s", self->out.report);
+	EXPECT_GT(0, self->in.ret);
+	EXPECT_EQ(0, target_wake(&self->t));
+	EXPECT_TRUE(target_says(&self->t, "ok"));
+}
+
+TEST_F(late, signal_stops_the_copy)
+{
+	int sig = SIGSTOP;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	ASSERT_EQ(0, move_late(self, send_signal, &sig)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	ASSERT_TRUE(proc_state_becomes(self->copy.pid, 0, 'T'));
+	EXPECT_EQ(0, kill(self->copy.pid, SIGCONT));
+	EXPECT_TRUE(runs(&self->copy));
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signal_for_a_stopped_process_waits_with_it)
+{
+	int sig = SIGUSR1;
+
+	ASSERT_TRUE(start_late(self, "handles", NULL));
+	ASSERT_EQ(0, kill(self->t.pid, SIGSTOP));
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
+	ASSERT_EQ(0, move_late(self, send_signal, &sig)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	ASSERT_TRUE(proc_state_becomes(self->copy.pid, 0, 'T'));
+	EXPECT_TRUE(target_is_silent(&self->copy, 100));
+	EXPECT_EQ(0, kill(self->copy.pid, SIGCONT));
+	EXPECT_TRUE(target_says(&self->copy, "handled"));
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signal_that_ends_a_stopped_process_ends_the_copy_when_it_is_continued)
+{
+	int sig = SIGTERM, status;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	ASSERT_EQ(0, kill(self->t.pid, SIGSTOP));
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
+	ASSERT_EQ(0, move_late(self, send_signal, &sig)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	ASSERT_TRUE(proc_state_becomes(self->copy.pid, 0, 'T'));
+	EXPECT_EQ(0, kill(self->copy.pid, SIGCONT));
+	ASSERT_EQ(0, target_wait(&self->copy, &status));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, signals_end_the_copy_if_they_did_not_end_the_process_at_once)
+{
+	int status, ret;
+
+	ASSERT_TRUE(start_late(self, "handles", NULL));
+	ret = move_late(self, send_usr1_and_term, NULL);
+	/* On another machine the second one may find a thread that it can end */
+	if (ret == -ESRCH) {
+		EXPECT_GT(0, self->in.ret);
+	} else {
+		ASSERT_EQ(0, ret) TH_LOG("%s", self->out.report);
+		ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+		ASSERT_EQ(0, target_wait(&self->copy, &status));
+		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	}
+	ASSERT_EQ(0, target_wait(&self->t, &status));
+}
+
+TEST_F(late, signal_with_a_core_dump_ends_the_copy)
+{
+	int sig = SIGQUIT, status;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	ASSERT_EQ(0, move_late(self, send_signal, &sig)) TH_LOG("%s", self->out.report);
+	ASSERT_LT(0, self->in.ret) TH_LOG("%s", self->in.call.report);
+	ASSERT_EQ(0, target_wait(&self->copy, &status));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, death_of_a_stopped_process_is_no_continuation)
+{
+	int sig = SIGKILL;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	ASSERT_EQ(0, kill(self->t.pid, SIGSTOP));
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
+	EXPECT_EQ(-ESRCH, move_late(self, send_signal, &sig));
+	EXPECT_GT(0, self->in.ret);
+	EXPECT_TRUE(has_ended(&self->t));
+}
+
+TEST_F(late, continuation_of_a_stopped_process_leaves_it_here)
+{
+	int sig = SIGCONT;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	ASSERT_EQ(0, kill(self->t.pid, SIGSTOP));
+	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
+	EXPECT_EQ(-EAGAIN, move_late(self, send_signal, &sig));
+	EXPECT_NE(NULL, strstr(self->out.report, "continued meanwhile"))
+		TH_LOG("%s", self->out.report);
+	EXPECT_GT(0, self->in.ret);
+	EXPECT_TRUE(runs(&self->t));
+}
+
+TEST_F(late, signal_that_ends_the_process_ends_it_here_and_there_is_no_copy)
+{
+	int sig = SIGTERM, status;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	EXPECT_EQ(-ESRCH, move_late(self, send_signal, &sig));
+	EXPECT_GT(0, self->in.ret);
+	ASSERT_EQ(0, target_wait(&self->t, &status));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+/*
+ * The other end is played by the test
+ */
+
+/* What it does when, and what the export has to say then */
+struct play {
+	pthread_t thread;
+	int fd;
+	bool cut;			/* close the connection after the last one */
+	const void *say[4];		/* after HELLO, END, GO */
+	size_t len[4];
+	size_t image;			/* of that many bytes of the image close it */
+	bool silent;			/* after HELLO */
+	int heard;			/* messages of the source */
+};
 
 /* Read an image, as far as END which stands behind it */
 static bool hear_image(int fd, size_t max)
@@ -609,16 +996,6 @@ FIXTURE(source)
 	struct play play;
 	int sv[2];
 };
-
-static void setup_source(struct target *t, struct export_call *out,
-			 struct ghost_tcp_params *params)
-{
-	export_call_init(out, t);
-	out->args.flags = GHOST_EXPORT_KILL;
-	out->args.backend = GHOST_BACKEND_TCP;
-	out->args.params = (uintptr_t)params;
-	out->args.params_size = sizeof(*params);
-}
 
 FIXTURE_SETUP(source)
 {
@@ -926,20 +1303,6 @@ FIXTURE_TEARDOWN(destination)
 	kill_children();
 }
 
-static bool say_all(int fd, const void *buf, size_t len)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < len) {
-		n = send(fd, buf + done, len - done, MSG_NOSIGNAL);
-		if (n <= 0)
-			return false;
-		done += n;
-	}
-	return true;
-}
-
 static bool say_type(int fd, __u32 type)
 {
 	struct ghost_wire_hdr hdr = { .type = type };
@@ -989,6 +1352,63 @@ TEST_F(destination, makes_a_process_when_all_is_said)
 	ASSERT_EQ(GHOST_WIRE_DONE, hear_type(self->sv[0]));
 	ASSERT_LT(0, end_import(&self->in, &self->copy));
 	EXPECT_TRUE(runs(&self->copy));
+}
+
+/* All is said as it should be, but what comes with GO */
+#define SAY_GO_WITH(_signal, _len) do {						\
+	struct ghost_wire_hdr _go = { .type = GHOST_WIRE_GO, .len = _len };	\
+										\
+	ASSERT_EQ(0, begin_import(&self->in, &self->copy));			\
+	SAY_HELLO();								\
+	ASSERT_EQ(GHOST_WIRE_ACCEPT, hear_type(self->sv[0]));			\
+	ASSERT_TRUE(say_all(self->sv[0], self->bytes, self->size));		\
+	ASSERT_TRUE(say_type(self->sv[0], GHOST_WIRE_END));			\
+	ASSERT_EQ(GHOST_WIRE_READY, hear_type(self->sv[0]));			\
+	ASSERT_TRUE(say_all(self->sv[0], &_go, sizeof(_go)) &&			\
+		    say_all(self->sv[0], _signal, _len));			\
+} while (0)
+
+/* Names are sentences, as below */
+#define LATE_SIGNAL_IS_REFUSED(_name, _err, _text, _len, ...)			\
+	TEST_F(destination, _name)						\
+	{									\
+		const struct ghost_wire_signal _signal[2] = { { __VA_ARGS__ } };	\
+										\
+		SAY_GO_WITH(_signal, _len);					\
+		EXPECT_EQ(GHOST_WIRE_FAILED, hear_type(self->sv[0]));		\
+		close(self->sv[0]);						\
+		EXPECT_IMPORT_FAILS(_err, _text);				\
+	}
+
+#define ONE_SIGNAL	sizeof(struct ghost_wire_signal)
+
+LATE_SIGNAL_IS_REFUSED(takes_no_part_of_a_late_signal, EPROTO, "signals of 100 bytes", 100,
+		       .signal = { .signo = SIGUSR1, .flags = GHOST_SIGINFO_NONE })
+LATE_SIGNAL_IS_REFUSED(is_not_killed_by_a_late_signal, EBADMSG, "pending signal", ONE_SIGNAL,
+		       .signal = { .signo = SIGKILL, .flags = GHOST_SIGINFO_NONE })
+LATE_SIGNAL_IS_REFUSED(knows_no_late_signal_0, EBADMSG, "pending signal", 2 * ONE_SIGNAL,
+		       .signal = { .signo = SIGURG, .flags = GHOST_SIGINFO_NONE })
+LATE_SIGNAL_IS_REFUSED(knows_no_late_signal_65, EBADMSG, "pending signal", ONE_SIGNAL,
+		       .signal = { .signo = 65, .flags = GHOST_SIGINFO_NONE })
+LATE_SIGNAL_IS_REFUSED(knows_no_such_thread, EBADMSG, "thread 4194303: no such thread", ONE_SIGNAL,
+		       .tid = 4194303,
+		       .signal = { .signo = SIGURG, .flags = GHOST_SIGINFO_NONE })
+LATE_SIGNAL_IS_REFUSED(wants_a_late_signal_to_say_the_same_twice, EBADMSG, "pending signal 23",
+		       ONE_SIGNAL, .signal = { .signo = SIGURG })
+
+TEST_F(destination, makes_a_process_that_a_late_signal_ends)
+{
+	const struct ghost_wire_signal sig = {
+		.tid = self->t.pid,
+		.signal = { .signo = SIGTERM, .flags = GHOST_SIGINFO_NONE },
+	};
+	int status;
+
+	SAY_GO_WITH(&sig, ONE_SIGNAL);
+	ASSERT_EQ(GHOST_WIRE_DONE, hear_type(self->sv[0]));
+	ASSERT_LT(0, end_import(&self->in, &self->copy));
+	ASSERT_EQ(0, target_wait(&self->copy, &status));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
 TEST_F(destination, has_nothing_left_if_the_source_hangs_up_at_once)
