@@ -137,6 +137,7 @@ static int detached(struct dup *d, int memory)
 		return send_failed(&d->send, d->pid, -errno);
 	if (!leader) {
 		setsid();
+		d->send.task = TASK_COPY;
 		ret = import_all(d, memory);
 		_exit(ret ? send_failed(&d->send, d->pid, ret) : EXIT_OK);
 	}

@@ -68,6 +68,7 @@ enum task {
 	TASK_SHOW,
 	TASK_MIGRATE,
 	TASK_DUP,
+	TASK_COPY,	/* a part of dup: the copy is made here */
 	TASK_RESOLVE,
 };
 

@@ -14,6 +14,7 @@ static const char * const verbs[] = {
 	[TASK_SHOW] = "cannot show",
 	[TASK_MIGRATE] = "cannot migrate",
 	[TASK_DUP] = "cannot duplicate",
+	[TASK_COPY] = "cannot duplicate",
 	[TASK_RESOLVE] = "cannot resolve",
 };
 
@@ -28,9 +29,13 @@ static const struct {
 } causes[] = {
 	{ EPERM, TASK_RESTART, EXIT_NOPERM,
 	  "it takes CAP_CHECKPOINT_RESTORE, or kernel.ghost_unprivileged=1 and no seccomp filter" },
+	{ EPERM, TASK_COPY, EXIT_NOPERM,
+	  "it takes CAP_CHECKPOINT_RESTORE, or kernel.ghost_unprivileged=1 and no seccomp filter" },
 	{ EPERM, ANY, EXIT_NOPERM,
 	  "it takes the right to trace the process: the same user, or CAP_SYS_PTRACE" },
 	{ EACCES, TASK_RESTART, EXIT_NOPERM,
+	  "the files that the program has open and mapped must be accessible to you" },
+	{ EACCES, TASK_COPY, EXIT_NOPERM,
 	  "the files that the program has open and mapped must be accessible to you" },
 	{ EACCES, ANY, EXIT_NOPERM, NULL },
 	{ EINPROGRESS, TASK_DUP, EXIT_UNAVAILABLE, "it runs on here; there may be a copy there" },

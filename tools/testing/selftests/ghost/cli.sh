@@ -357,6 +357,8 @@ print("ready", flush=True)
 for line in sys.stdin: print(int(line) * 2, flush=True)' < in | cat > out &
 	exec 8> in
 	until_true has out ready && p=$(cat pid) &&
+		code 77 $run "$ghost" dup $p > /dev/null 2> err &&
+		said "kernel.ghost_unprivileged" &&
 		code 0 $run "$ghost" checkpoint $p -o left/image --kill 2> err &&
 		code 77 $run "$ghost" restart left/image < /dev/null 2> err &&
 		echo 1 > $sysctl || return 1
