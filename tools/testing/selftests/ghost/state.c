@@ -31,6 +31,7 @@
 #include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/vfs.h>
@@ -1892,6 +1893,22 @@ TARGET(devices)
 	return verdict();
 }
 
+/* Its memory is where there is no page to be found */
+TARGET(swapped_memory)
+{
+	const size_t size = 8 * MB;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char kb[32];
+
+	fill(p, size, 7);
+	check_errno(!madvise(p, size, MADV_PAGEOUT));
+	check(!proc_field(getpid(), "status", "VmSwap", kb, sizeof(kb)) &&
+	      atol(kb) > (long)(size / 2 / 1024));
+	ready();
+	check(is_filled(p, size, 7));
+	return verdict();
+}
+
 /*
  * Everything above, with each backend
  */
@@ -1902,6 +1919,7 @@ FIXTURE(copy)
 	struct target copy;
 	struct image img;
 	char dir[PATH_MAX];
+	char swap[PATH_MAX + 8];
 	const char *wake;
 };
 
@@ -1952,6 +1970,8 @@ FIXTURE_TEARDOWN(copy)
 	target_end(&self->t);
 	target_end(&self->copy);
 	image_close(&self->img);
+	if (self->swap[0])
+		swapoff(self->swap);
 	remove_dir(self->dir);
 }
 
@@ -2077,6 +2097,35 @@ TEST_F(copy, costs_nothing_for_zero_pages)
 {
 	copy_and_compare(_metadata, self, "zero_pages", false);
 	EXPECT_GT(4000, self->img.stats.pages);
+}
+
+/* A file of that many pages, as mkswap(8) makes it */
+static bool make_swap(const char *path, unsigned int pages)
+{
+	static const char zeros[64 * PAGE];
+	const unsigned int version_and_last[2] = { 1, pages - 1 };
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	unsigned int i;
+	bool ok = fd >= 0;
+
+	for (i = 0; ok && i < pages; i += 64)
+		ok = write(fd, zeros, sizeof(zeros)) == sizeof(zeros);
+	ok = ok && pwrite(fd, version_and_last, 8, 1024) == 8 &&
+	     pwrite(fd, "SWAPSPACE2", 10, PAGE - 10) == 10 && !fsync(fd);
+	close(fd);
+	return ok;
+}
+
+TEST_F(copy, has_the_memory_that_is_in_swap)
+{
+	snprintf(self->swap, sizeof(self->swap), "%s/swap", self->dir);
+	ASSERT_TRUE(make_swap(self->swap, 4096));
+	if (swapon(self->swap, 0)) {
+		/* Not each file system can have it, and not each user */
+		ASSERT_TRUE(errno == ENOSYS || errno == EINVAL || errno == EPERM);
+		SKIP(return, "swapon: %s", strerror(errno));
+	}
+	copy_and_compare(_metadata, self, "swapped_memory", false);
 }
 
 /* Both computed before, while and after one of them was copied */
