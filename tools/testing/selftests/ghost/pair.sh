@@ -7,6 +7,7 @@
 #
 #	GHOST_ROUNDS	migrations in a row (100)
 #	GHOST_MB	of memory that is written all the time (256)
+#	GHOST_AHEAD_MB	of memory, a part of which is written all the time (1024)
 #	GHOST_CUTS	of the link, each at another moment (8)
 
 here=$(dirname "$(readlink -f "$0")")
@@ -14,6 +15,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 rounds=${GHOST_ROUNDS:-100}
 megabytes=${GHOST_MB:-256}
+ahead=${GHOST_AHEAD_MB:-1024}
 cuts=${GHOST_CUTS:-8}
 
 . "$here/pair-lib.sh"
@@ -132,11 +134,14 @@ sqlite_goes_on()
 		[ "$(there "sqlite3 $db 'select sum(n) from t'")" = 42 ]
 }
 
-# Writes all of its memory again and again; each round's words must be those of one round
+# Writes MB of its memory again and again, and not the rest of what it has; each round's words must
+# be those of one round
 cat > writer.py <<- 'END'
 	import array, sys
 	n = int(sys.argv[1]) << 17
-	memory = array.array("Q", [0]) * n
+	all = int(sys.argv[2]) << 17 if len(sys.argv) > 2 else n
+	memory = array.array("Q", range(512)) * (all // 512)
+	rest = sum(memory[n::4099])
 	block = 1 << 16
 	round = 0
 	print("ready", flush=True)
@@ -145,18 +150,21 @@ cat > writer.py <<- 'END'
 	    words = array.array("Q", [round]) * block
 	    for i in range(0, n, block):
 	        memory[i:i + block] = words
-	    if sum(memory[::4099]) != round * len(memory[::4099]):
+	    if sum(memory[:n:4099]) != round * len(memory[:n:4099]) or sum(memory[n::4099]) != rest:
 	        print("wrong", round, flush=True)
 	        break
 	    with open("/tmp/ghost-pair/rounds", "w") as f:
 	        print(round, file=f)
 END
 
-# written_memory_goes MIGRATE-OPTION...
+# written_memory_goes "MB [OF-MB]" MIGRATE-OPTION...
 written_memory_goes()
 {
+	local sizes=$1
+	shift
 	there ": > $work/rounds"
-	start $python writer.py "$megabytes"
+	# shellcheck disable=SC2086
+	start $python writer.py $sizes
 	until_true has out ready && until_true test -s rounds &&
 		to_peer "$p" --stdio $work/result "$@" && until_true gone "$p" &&
 		until_true there "test -s $work/rounds" &&
@@ -164,11 +172,11 @@ written_memory_goes()
 			r=\$?; kill -KILL $c; exit \$r"
 }
 
-written_memory_arrives_whole() { written_memory_goes; }
+written_memory_arrives_whole() { written_memory_goes "$megabytes"; }
 
 memory_goes_ahead()
 {
-	written_memory_goes -v --max-downtime 50 && said "memory was sent"
+	written_memory_goes "$((ahead / 32)) $ahead" -v --max-downtime 50 && said "memory was sent"
 }
 
 slow_network_is_borne()
@@ -257,7 +265,7 @@ tests=(
 	"Threads count on without a loss, $rounds times there and back" counts_on_without_a_loss
 	"sqlite3 goes on with the database of the other machine" sqlite_goes_on
 	"$megabytes MB that are written all the time arrive whole" written_memory_arrives_whole
-	"$megabytes MB that are written all the time can go ahead" memory_goes_ahead
+	"$ahead MB of which a part is written all the time can go ahead" memory_goes_ahead
 	"A slow network that loses packets is borne" slow_network_is_borne
 	"A link that is cut leaves exactly one copy" cut_link_leaves_one
 )
