@@ -203,13 +203,13 @@ move()
 	shift
 	reference "$name" "$@"
 	start "$name" "$@"
+	disown $pid			# the shell is not to say that it was killed
 	sleep "$(printf '%d.%03d' $((took / 3 / 1000)) $((took / 3 % 1000)))"
 	rss=$(rss_kb $pid)
 	# Its standard output becomes that of this command, which ends when it ends there
 	"$ghost" migrate -v --stdio forward $pid $peer < /dev/null > "$name.there" 2> "$name.say" ||
 		die "$name cannot go to the other machine: $(cat "$name.say")"
-	wait $pid 2> /dev/null		# here it was killed
-	wait $cat
+	wait $cat			# it has ended here
 	cat "$name.out" "$name.there" > "$name.whole"
 	compare "$name.ref" "$name.whole" "on this machine and then on the other"
 	# ... T threads, P pages, B bytes, stopped for S.SSS ms of E.EEE ms
