@@ -624,7 +624,7 @@ static int write_all(struct ghost *g, struct mm_struct *mm, bool staging)
 		if (!ret && more && g->staged_mm && !g->stop)
 			zap(g->staged_mm, from, b->next);
 		if (!ret && staging && is_gone(g))
-			ret = -ESRCH;
+			ret = ghost_refuse(g, -ESRCH, "process: was killed meanwhile");
 	} while (!ret && more);
 	put_found(b);
 	kvfree(b);
