@@ -58,7 +58,8 @@ cat > sum.py <<- 'END'
 	time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0)
 END
 
-# Computes for a while; the result depends on every step.
+# Computes for a while, and at least until the file "in.enough" is there: how fast it is does not
+# matter. The result depends on every step.
 cat > compute.py <<- 'END'
 	import os, sys
 	with open(sys.argv[1], "w") as f:
@@ -66,6 +67,8 @@ cat > compute.py <<- 'END'
 	x = 1
 	for i in range(int(sys.argv[2])):
 	    x = (x * 6364136223846793005 + 1442695040888963407) % 2**64
+	while not os.path.exists("in.enough"):
+	    pass
 	print("%016x" % x)
 	sys.exit(37)
 END
