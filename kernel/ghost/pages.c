@@ -392,7 +392,7 @@ static unsigned long end_of(const struct found *f)
 	return (f->addr & PAGE_MASK) + nr_pages_of(f) * PAGE_SIZE;
 }
 
-/* What the snapshot before has at @addr: in a huge page, or in a table whose part is for @base */
+/* What the snapshot before has at @addr: in a huge page, or in @table, the entry of @base */
 static struct page *staged_page(struct vm_area_struct *vma, unsigned long base,
 				unsigned long addr, struct page *huge, pte_t *table)
 {
