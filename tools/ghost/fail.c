@@ -91,6 +91,7 @@ static const struct {
 	{ EFBIG, ANY, EXIT_IOERR, "raise the limit of the size of files (ulimit -f)" },
 	{ EIO, ANY, EXIT_IOERR, NULL },
 	{ EPIPE, ANY, EXIT_IOERR, NULL },
+	{ EAGAIN, TASK_MIGRATE, EXIT_TEMPFAIL, "it runs on here; try again" },
 	{ EAGAIN, ANY, EXIT_TEMPFAIL, NULL },
 	{ ENOMEM, ANY, EXIT_OSERR, NULL },
 	{ ANY, ANY, EXIT_OSERR, NULL },
