@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -726,6 +727,12 @@ static void send_usr1_and_term(struct target *t, void *arg)
 	kill(t->pid, SIGTERM);
 }
 
+/* The tracer is a thread that soon ends */
+static void trace(struct target *t, void *arg)
+{
+	*(long *)arg = ptrace(PTRACE_SEIZE, t->pid, NULL, NULL);
+}
+
 static void queue_numbers(struct target *t, int from, int to)
 {
 	while (from < to)
@@ -885,6 +892,19 @@ TEST_F(late, continuation_of_a_stopped_process_leaves_it_here)
 	ASSERT_TRUE(proc_state_becomes(self->t.pid, 0, 'T'));
 	EXPECT_EQ(-EAGAIN, move_late(self, send_signal, &sig));
 	EXPECT_NE(NULL, strstr(self->out.report, "continued meanwhile"))
+		TH_LOG("%s", self->out.report);
+	EXPECT_GT(0, self->in.ret);
+	EXPECT_TRUE(runs(&self->t));
+}
+
+TEST_F(late, tracer_leaves_the_process_here)
+{
+	long seized = -1;
+
+	ASSERT_TRUE(start_late(self, "small", NULL));
+	EXPECT_EQ(-EBUSY, move_late(self, trace, &seized));
+	EXPECT_EQ(0, seized);
+	EXPECT_NE(NULL, strstr(self->out.report, "is being traced"))
 		TH_LOG("%s", self->out.report);
 	EXPECT_GT(0, self->in.ret);
 	EXPECT_TRUE(runs(&self->t));
